@@ -1,0 +1,5 @@
+//! Information reconciliation for quantum cryptography, without an operating system.
+#![no_std]
+#![forbid(unsafe_code)]
+
+pub mod bits;
