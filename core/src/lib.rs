@@ -3,3 +3,5 @@
 #![forbid(unsafe_code)]
 
 pub mod bits;
+pub mod code;
+mod syndrome;
