@@ -8,6 +8,9 @@
 
 use core::fmt;
 
+pub mod mother_4096;
+
+
 /// Largest degree of a check in a [`QcCode`].
 pub const MAX_QC_DEGREE: usize = 32;
 /// Largest degree of a check in a [`SparseCode`]; bounds the decoders' scratch and keeps products of

@@ -2,6 +2,11 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "alloc")]
+extern crate alloc;
+
 pub mod bits;
 pub mod code;
 mod syndrome;
+#[cfg(feature = "alloc")]
+pub mod rank;

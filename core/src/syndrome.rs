@@ -10,6 +10,15 @@ impl Code<'_> {
     ///
     /// # Errors
     /// [`LengthError`] if either buffer does not have exactly the words its bits need.
+    ///
+    /// ```
+    /// use caligo_core::code::{Code, mother_4096};
+    /// let code = Code::from(mother_4096::CODE);
+    /// let (frame, mut syndrome) = ([0u64; 64], [1u64; 32]);
+    /// code.syndrome(&frame, &mut syndrome)?;
+    /// assert_eq!(syndrome, [0; 32]);
+    /// # Ok::<(), caligo_core::code::LengthError>(())
+    /// ```
     #[inline(always)]
     pub fn syndrome(&self, frame: &[u64], syndrome: &mut [u64]) -> Result<(), LengthError> {
         check_length("frame words", words_for(self.n()), frame.len())?;
