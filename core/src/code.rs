@@ -8,8 +8,10 @@
 
 use core::fmt;
 
+mod layers;
 pub mod mother_4096;
 
+pub(crate) use layers::Layers;
 
 /// Largest degree of a check in a [`QcCode`].
 pub const MAX_QC_DEGREE: usize = 32;

@@ -10,3 +10,4 @@ pub mod code;
 mod syndrome;
 #[cfg(feature = "alloc")]
 pub mod rank;
+pub mod decode;
