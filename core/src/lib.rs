@@ -11,3 +11,5 @@ mod syndrome;
 #[cfg(feature = "alloc")]
 pub mod rank;
 pub mod decode;
+pub mod llr;
+pub mod puncture;
