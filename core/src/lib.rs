@@ -13,3 +13,6 @@ pub mod rank;
 pub mod decode;
 pub mod llr;
 pub mod puncture;
+pub mod leakage;
+pub mod limits;
+pub mod verify;
