@@ -1,4 +1,87 @@
 //! Information reconciliation for quantum cryptography, without an operating system.
+//!
+//! Alice and Bob hold strings that differ in a few per cent of their bits. Alice sends the syndrome of
+//! hers under a low-density parity-check matrix; Bob finds the string nearest to his that has this
+//! syndrome. One rate-1/2 quasi-cyclic mother code of 4096 bits ([`code::mother_4096`]) serves every
+//! error rate: puncturing raises its rate, shortening lowers it ([`puncture`]), and both are no more
+//! than the initial beliefs of the decoder ([`llr`]).
+//!
+//! Everything here is a pure function of its arguments: no clock, no entropy, no allocation (unless
+//! the `alloc` feature is on), no `unsafe`. Buffers are the caller's and their sizes are `const fn`.
+//!
+//! # A block from end to end
+//!
+//! ```
+//! use caligo_core::code::{Code, mother_4096};
+//! use caligo_core::decode::{Decoder, Layout, Schedule, SumProduct, Workspace};
+//! use caligo_core::puncture::order_4096;
+//! use caligo_core::{llr, rate};
+//!
+//! let code = Code::from(mother_4096::CODE);
+//! // QBER 3 %, frame error rate 1 %: how many positions to puncture and to shorten.
+//! let size = rate::table_4096::PRECISE.select(0.03, 0.01)?;
+//! let (mut punctured, mut shortened) = ([0; 64], [0; 64]);
+//! let pattern = order_4096::ORDER.pattern(size.p, size.s, &mut punctured, &mut shortened)?;
+//!
+//! // Alice: payload and private padding into a frame, the syndrome out. (Real padding is random.)
+//! let mut alice = [0x0123_4567_89ab_cdef; 64];
+//! # let words = caligo_core::bits::words_for(pattern.payload());
+//! # caligo_core::bits::clear_tail(&mut alice, pattern.payload());
+//! let padding = [0xfeed_beef_dead_f00d; 64];
+//! let padding = &padding[..caligo_core::bits::words_for(pattern.p())];
+//! let (mut frame, mut syndrome) = ([0; 64], [0; 32]);
+//! pattern.scatter(&alice[..words], padding, &mut frame)?;
+//! code.syndrome(&frame, &mut syndrome)?;
+//!
+//! // Bob: the same payload with errors, no padding.
+//! let mut bob = alice;
+//! bob[3] ^= 0x8000_0001_0000_0400;
+//! bob[30] ^= 1;
+//! pattern.scatter(&bob[..words], &[0; 64][..padding.len()], &mut frame)?;
+//! let mut priors = [0.0; 4096];
+//! llr::three_state(&SumProduct, &pattern, &frame, 0.03, &mut priors)?;
+//! let layout = Layout::of(&code, Schedule::Layered);
+//! let mut work = Workspace::new(
+//!     &code,
+//!     Schedule::Layered,
+//!     vec![0.0; layout.messages],
+//!     vec![0.0; layout.posteriors],
+//! )?;
+//! work.load(&priors)?;
+//! let outcome = Decoder { arithmetic: SumProduct, max_iterations: 100 }.run(&syndrome, &mut work, &mut frame)?;
+//! assert!(outcome.converged);
+//! let mut corrected = [0; 64];
+//! pattern.gather(&frame, &mut corrected[..words])?;
+//! assert_eq!(corrected, alice);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Memory
+//!
+//! For the 4096-bit mother code, from [`decode::Layout::of`] and [`decode::Layout::bytes`]:
+//!
+//! | arithmetic | schedule | messages | posteriors | bytes |
+//! |---|---|---|---|---|
+//! | [`decode::Corrected`] | layered | 18944 × 1 | 8832 × 2 | 36608 |
+//! | [`decode::Corrected`] | flooding | 18944 × 1 | 12928 × 2 | 44800 |
+//! | [`decode::SumProduct`] | layered | 18944 × 4 | 8832 × 4 | 111104 |
+//! | [`decode::SumProduct`] | flooding | 18944 × 4 | 12928 × 4 | 127488 |
+//!
+//! On the stack the quasi-cyclic kernels keep 32 slots of 192 bytes (integer) or 320 bytes (float) more.
+//!
+//! ```
+//! use caligo_core::code::{Code, mother_4096};
+//! use caligo_core::decode::{Layout, Schedule};
+//!
+//! const CODE: Code<'static> = Code::Qc(mother_4096::CODE);
+//! const INTEGER: usize = Layout::of(&CODE, Schedule::Layered).bytes(1, 2);
+//! const FLOAT: usize = Layout::of(&CODE, Schedule::Flooding).bytes(4, 4);
+//! assert_eq!((INTEGER, FLOAT), (36608, 127488));
+//! ```
+//!
+//! # Features
+//!
+//! * `alloc`: rank over GF(2), in the module `rank`.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -7,12 +90,13 @@ extern crate alloc;
 
 pub mod bits;
 pub mod code;
-mod syndrome;
-#[cfg(feature = "alloc")]
-pub mod rank;
 pub mod decode;
-pub mod llr;
-pub mod puncture;
 pub mod leakage;
 pub mod limits;
+pub mod llr;
+pub mod puncture;
+#[cfg(feature = "alloc")]
+pub mod rank;
+pub mod rate;
+mod syndrome;
 pub mod verify;
