@@ -1,0 +1,90 @@
+//! The hybrid puncturing order of the mother code.
+//!
+//! In: a base matrix whose degree-2 columns form a path through the rows, and a seed. Out: one nested
+//! order for puncturing and one for shortening.
+//!
+//! Every path variable joins two checks; puncturing it merges them into one super-check.
+//! * Regime A, untainted: every other column of the path. No check sees two punctured variables, until
+//!   every check sees one: there the regime saturates.
+//! * Regime B: the path's remaining columns, so that pairs merge to fours, fours to eights, and so on.
+//!   Super-checks stay of equal size, which is what keeps the thresholds at the full levels close to
+//!   the mother code's. The order within a level is random.
+//!
+//! Punctured path variables never close a cycle, so their columns are independent at every prefix.
+
+use caligo_core::code::{Code, CodeError};
+use caligo_core::rank;
+
+use super::base::BaseMatrix;
+use crate::channel::{shuffle, stream};
+
+/// The orders and how they came about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Orders {
+    /// Positions in the order of puncturing.
+    pub puncture: Vec<u16>,
+    /// Positions in the order of shortening.
+    pub shorten: Vec<u16>,
+    /// Length of the untainted prefix.
+    pub untainted: usize,
+    /// Whether the untainted prefix is maximal: no further variable is untainted.
+    pub saturated: bool,
+}
+
+/// Builds the orders. The same matrix and seed give the same orders.
+///
+/// # Errors
+/// [`CodeError`] if the matrix does not describe a code.
+pub fn build(base: &BaseMatrix, seed: u64) -> Result<Orders, CodeError> {
+    let tables = base.tables();
+    let code = Code::from(tables.code()?);
+    let path: Vec<usize> = (0..base.columns.len()).filter(|&c| is_link(base, c)).collect();
+    let mut rng = stream(seed, 0);
+    let mut puncture = Vec::new();
+    let mut untainted = 0;
+    let mut run = 2;
+    while run / 2 <= path.len() {
+        // Column k joins rows k and k + 1; with runs of `run` rows it is the middle of one.
+        let mut level: Vec<u16> = path
+            .iter()
+            .filter(|&&c| (base.columns[c][0].0 as usize + 1) % run == run / 2)
+            .flat_map(|&c| (c * base.z..(c + 1) * base.z).map(|position| position as u16))
+            .collect();
+        shuffle(&mut level, &mut rng);
+        puncture.extend(level);
+        if run == 2 {
+            untainted = puncture.len();
+        }
+        run *= 2;
+    }
+    let mut shorten: Vec<u16> = (0..code.n()).map(|i| i as u16).collect();
+    shuffle(&mut shorten, &mut rng);
+    let saturated = is_saturated(&code, &puncture[..untainted]);
+    Ok(Orders { puncture, shorten, untainted, saturated })
+}
+
+/// Length of the longest prefix of `order` whose columns are independent.
+pub fn independent_prefix(code: &Code<'_>, order: &[u16]) -> usize {
+    let columns = rank::columns(code);
+    let mut basis = rank::Basis::new(code.m());
+    order.iter().take_while(|&&v| columns.get(usize::from(v)).is_some_and(|c| basis.insert(c))).count()
+}
+
+/// A degree-2 column between neighbouring rows with equal shifts.
+fn is_link(base: &BaseMatrix, column: usize) -> bool {
+    matches!(base.columns[column][..], [(a, x), (b, y)] if b == a + 1 && x == y)
+}
+
+fn is_saturated(code: &Code<'_>, punctured: &[u16]) -> bool {
+    let mut is_punctured = vec![false; code.n()];
+    punctured.iter().for_each(|&v| is_punctured[usize::from(v)] = true);
+    let mut blocked = vec![false; code.n()];
+    for check in 0..code.m() {
+        let mut sees = false;
+        code.neighbours(check, |v| sees |= is_punctured[v]);
+        if sees {
+            code.neighbours(check, |v| blocked[v] = true);
+        }
+    }
+    blocked.into_iter().all(|b| b)
+}

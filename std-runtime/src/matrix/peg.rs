@@ -1,0 +1,238 @@
+//! Quasi-cyclic progressive edge growth with approximate cycle extrinsic message degree (ACE-PEG).
+//!
+//! In: a [`Design`] (circulant size, rows, column degrees) and a seed. Out: a [`BaseMatrix`].
+//!
+//! Degree-2 columns come first and form one path through the base rows, with shift 0. Lifted, that is
+//! z paths without any cycle, and puncturing a path variable merges the two checks beside it. Every
+//! further circulant goes where it closes the least weight of short cycles of low ACE, counted with
+//! all z copies of the circulant in place. Long cycles through the path's degree-2 variables have low
+//! ACE however long they are, so the walk follows them deeper than it follows others. Circulants of
+//! one column have different shifts: a variable meets each path at most once, and no puncturing can
+//! merge two of its checks. At last circulants are taken out and placed again, one at a time.
+//!
+//! PEG: Hu, Eleftheriou, Arnold 2005. ACE: Tian, Jones, Villasenor, Wesel 2004.
+
+use rand_core::Rng;
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::SeedableRng;
+
+use super::base::BaseMatrix;
+
+/// What to build.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Design {
+    /// Circulant size.
+    pub z: usize,
+    /// Base rows.
+    pub rows: usize,
+    /// Degrees and the number of base columns that have them, ascending; degree 2 for `rows - 1`.
+    pub degrees: Vec<(usize, usize)>,
+    /// Passes of removal and replacement over all circulants.
+    pub passes: usize,
+}
+
+/// Longest cycle considered, in variables.
+const DEPTH: usize = 12;
+/// Largest ACE considered for a cycle of so many variables.
+const ACE_LIMIT: [usize; DEPTH + 1] = [0, 60, 60, 40, 12, 6, 4, 4, 4, 4, 3, 3, 3];
+/// Weight of a cycle of so many variables and ACE 0; it halves with every [`ACE_HALVING`] of ACE.
+const LENGTH_WEIGHT: [f64; DEPTH + 1] =
+    [0.0, 3e4, 1e4, 100.0, 10.0, 4.0, 2.5, 1.6, 1.0, 0.63, 0.4, 0.25, 0.16];
+const ACE_HALVING: f64 = 3.0;
+/// Places evaluated with their whole circulant inserted.
+const CANDIDATES: usize = 6;
+
+struct Builder<'a> {
+    design: &'a Design,
+    degree: Vec<usize>,
+    /// Per column: (row, shift).
+    columns: Vec<Vec<(usize, usize)>>,
+    /// Per row: (column, shift).
+    rows: Vec<Vec<(usize, usize)>>,
+    rng: Xoshiro256PlusPlus,
+}
+
+/// Builds a matrix. The same design and seed give the same matrix.
+pub fn build(design: &Design, seed: u64) -> BaseMatrix {
+    let mut builder = Builder::new(design, seed);
+    builder.place_path();
+    builder.grow();
+    for _ in 0..design.passes {
+        if !builder.refine() {
+            break;
+        }
+    }
+    builder.finish()
+}
+
+impl<'a> Builder<'a> {
+    fn new(design: &'a Design, seed: u64) -> Self {
+        let degree: Vec<usize> =
+            design.degrees.iter().flat_map(|&(degree, count)| std::iter::repeat_n(degree, count)).collect();
+        Self {
+            design,
+            columns: vec![Vec::new(); degree.len()],
+            degree,
+            rows: vec![Vec::new(); design.rows],
+            rng: Xoshiro256PlusPlus::seed_from_u64(seed),
+        }
+    }
+
+    fn insert(&mut self, column: usize, row: usize, shift: usize) {
+        self.columns[column].push((row, shift));
+        self.rows[row].push((column, shift));
+    }
+
+    fn remove(&mut self, column: usize, row: usize, shift: usize) {
+        self.columns[column].retain(|&e| e != (row, shift));
+        self.rows[row].retain(|&e| e != (column, shift));
+    }
+
+    fn place_path(&mut self) {
+        for column in 0..self.design.rows - 1 {
+            self.insert(column, column, 0);
+            self.insert(column, column + 1, 0);
+        }
+    }
+
+    fn grow(&mut self) {
+        let total: usize = self.degree.iter().sum();
+        for column in self.design.rows - 1..self.degree.len() {
+            for _ in 0..self.degree[column] {
+                let cap = total.div_ceil(self.design.rows);
+                let (row, shift) = self.best_place(column, cap, None);
+                self.insert(column, row, shift);
+            }
+        }
+    }
+
+    /// Takes out and replaces every circulant once, in random order; whether anything moved.
+    fn refine(&mut self) -> bool {
+        let total: usize = self.degree.iter().sum();
+        let cap = total.div_ceil(self.design.rows);
+        let mut all: Vec<(usize, usize, usize)> = (self.design.rows - 1..self.degree.len())
+            .flat_map(|c| self.columns[c].iter().map(move |&(r, s)| (c, r, s)))
+            .collect();
+        for i in (1..all.len()).rev() {
+            all.swap(i, (self.rng.next_u64() % (i as u64 + 1)) as usize);
+        }
+        let mut moved = false;
+        for (column, row, shift) in all {
+            self.remove(column, row, shift);
+            let place = self.best_place(column, cap, Some((row, shift)));
+            self.insert(column, place.0, place.1);
+            moved |= place != (row, shift);
+        }
+        moved
+    }
+
+    /// The place of least added weight among rows with room; `current` wins ties.
+    fn best_place(&mut self, column: usize, cap: usize, current: Option<(usize, usize)>) -> (usize, usize) {
+        let (z, rows) = (self.design.z, self.design.rows);
+        let taken: Vec<(usize, usize)> = self.columns[column].clone();
+        let free = |row: usize| taken.iter().all(|e| e.0 != row);
+        let lowest = (0..rows).filter(|&r| free(r)).map(|r| self.rows[r].len()).min().unwrap_or(0);
+        // While growing keep the rows level; when refining a row may fill up to the cap.
+        let slack = usize::from(self.degree[column] > 6);
+        let bound = if current.is_some() { cap - 1 } else { (lowest + slack).min(cap - 1) };
+        let weights = self.open_walks(column);
+        let mut places: Vec<(f64, u32, usize, usize)> = Vec::new();
+        for row in (0..rows).filter(|&r| free(r)) {
+            if self.rows[row].len() > bound && current.map(|c| c.0) != Some(row) {
+                continue;
+            }
+            for shift in (0..z).filter(|s| taken.iter().all(|e| e.1 != *s)) {
+                places.push((weights[row * z + shift], self.rng.next_u32(), row, shift));
+            }
+        }
+        places.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        let candidates = current.into_iter().chain(places.iter().map(|&(_, _, row, shift)| (row, shift)));
+        let mut best = (f64::INFINITY, current.unwrap_or((0, 0)));
+        for (row, shift) in candidates.take(CANDIDATES) {
+            self.insert(column, row, shift);
+            let weight = self.closed_walks(column, (row, shift));
+            self.remove(column, row, shift);
+            if weight < best.0 {
+                best = (weight, (row, shift));
+            }
+        }
+        best.1
+    }
+
+    /// For each (row, shift): the weight of the cycles an edge there would close with the edges that
+    /// `column` has, by walks from lane 0 of `column`.
+    fn open_walks(&self, column: usize) -> Vec<f64> {
+        let z = self.design.z;
+        let mut ends = vec![0.0; self.design.rows * z];
+        let own = self.degree[column] - 2;
+        for &(row, shift) in &self.columns[column] {
+            let start = (row, (z - shift) % z);
+            self.walk(2, own, start, (column, shift), &mut |variables, ace, row, lane| {
+                ends[row * z + (z - lane) % z] += weight(variables, ace);
+            });
+        }
+        ends
+    }
+
+    /// The weight of the cycles through edge `edge` of `column`, which is in the graph.
+    fn closed_walks(&self, column: usize, edge: (usize, usize)) -> f64 {
+        let z = self.design.z;
+        let own = self.degree[column] - 2;
+        let goal = (edge.0, (z - edge.1) % z);
+        let mut sum = 0.0;
+        for &(row, shift) in self.columns[column].iter().filter(|&&e| e != edge) {
+            let start = (row, (z - shift) % z);
+            self.walk(2, own, start, (column, shift), &mut |variables, ace, row, lane| {
+                if (row, lane) == goal {
+                    sum += weight(variables, ace);
+                }
+            });
+        }
+        sum
+    }
+
+    /// Visits every check that a non-backtracking walk from check `at` (reached by edge `by`) ends in.
+    fn walk(
+        &self,
+        variables: usize,
+        ace: usize,
+        at: (usize, usize),
+        by: (usize, usize),
+        visit: &mut impl FnMut(usize, usize, usize, usize),
+    ) {
+        let z = self.design.z;
+        for &(column, shift) in &self.rows[at.0] {
+            let ace = ace + self.degree[column] - 2;
+            if (column, shift) == by || ace > ACE_LIMIT[variables] {
+                continue;
+            }
+            let lane = (at.1 + shift) % z;
+            for &(row, back) in &self.columns[column] {
+                if (row, back) == (at.0, shift) {
+                    continue;
+                }
+                let check = (row, (lane + z - back) % z);
+                visit(variables, ace, check.0, check.1);
+                if variables < DEPTH && ace <= ACE_LIMIT[variables + 1] {
+                    self.walk(variables + 1, ace, check, (column, back), visit);
+                }
+            }
+        }
+    }
+
+    fn finish(self) -> BaseMatrix {
+        let columns = self
+            .columns
+            .into_iter()
+            .map(|mut entries| {
+                entries.sort_unstable();
+                entries.into_iter().map(|(r, s)| (r as u16, s as u16)).collect()
+            })
+            .collect();
+        BaseMatrix { z: self.design.z, rows: self.design.rows, columns }
+    }
+}
+
+fn weight(variables: usize, ace: usize) -> f64 {
+    LENGTH_WEIGHT[variables] * (-(ace as f64) / ACE_HALVING).exp2()
+}
