@@ -1,5 +1,14 @@
 //! Host side of Caligo: what needs a thread, a file, a clock or entropy.
+//!
+//! * [`matrix`]: codes as files: construction, statistics, import, export.
+//! * [`kernel`]: decoding with the best instruction set of the machine.
+//! * [`channel`], [`montecarlo`], [`calibrate`]: seeded simulation, and the rate table measured by it.
+//! * [`keyfile`], [`session`]: key files, and what makes two of them one.
+//! * [`cli`]: the command line, arguments and printing only.
 #![forbid(unsafe_code)]
 
+pub mod calibrate;
 pub mod channel;
+pub mod kernel;
 pub mod matrix;
+pub mod montecarlo;

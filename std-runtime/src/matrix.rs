@@ -4,6 +4,7 @@ pub mod alist;
 pub mod base;
 pub mod cycles;
 pub mod generate;
+pub mod library;
 pub mod npy;
 pub mod npz;
 pub mod patterns;

@@ -1,0 +1,441 @@
+//! A code with its orders, built in or loaded from files.
+//!
+//! In: nothing, or a matrix file and optionally patterns. Out: a [`Library`] whose parts are validated,
+//! and the leak of any of its patterns.
+
+use std::fs;
+use std::io::{BufReader, Cursor};
+use std::path::{Path, PathBuf};
+
+use caligo_core::bits::words_for;
+use caligo_core::code::{Code, CodeError, mother_4096};
+use caligo_core::limits;
+use caligo_core::puncture::{self, MAX_ORDER_LENGTH, Order, PatternError, order_4096};
+use caligo_core::rank;
+use caligo_core::rate::{self, RateError, Selection, table_4096};
+use serde::Deserialize;
+
+use super::base::QcTables;
+use super::sparse::{MatrixError, SparseMatrix};
+use super::{alist, npy, npz, qc_file};
+use crate::channel;
+use crate::kernel::Tier;
+
+/// Seed of the shortening order of a foreign code that brings none.
+const SHORTEN_SEED: u64 = 1;
+/// Efficiency of a foreign code relative to the mother code's, until measured.
+const FOREIGN_MARGIN: f64 = 1.1;
+/// Ranks are computed exactly up to so many checks, bounded by peeling beyond.
+const EXACT_RANK_CHECKS: usize = 8192;
+/// Largest matrix or pattern file, in bytes.
+const MAX_FILE: u64 = 1 << 30;
+
+/// Why a library could not be loaded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LibraryError {
+    /// A file could not be read or does not hold what it should.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: MatrixError,
+    },
+    /// The file's kind is not known.
+    #[error("{}: expected a file ending in {expected}", path.display())]
+    Kind {
+        /// The file.
+        path: PathBuf,
+        /// Known endings.
+        expected: &'static str,
+    },
+    /// The matrix is no code.
+    #[error("{}: {source}", path.display())]
+    Code {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: CodeError,
+    },
+    /// The orders do not fit the code.
+    #[error("{}: {source}", path.display())]
+    Order {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: PatternError,
+    },
+    /// Patterns without a matrix.
+    #[error("--patterns: expected together with --matrix")]
+    PatternsAlone,
+}
+
+#[derive(Debug)]
+enum Matrix {
+    BuiltIn,
+    Qc(QcTables),
+    Sparse(SparseMatrix),
+}
+
+/// A code, its orders, and what selects its rate.
+#[derive(Debug)]
+pub struct Library {
+    matrix: Matrix,
+    /// Where the matrix came from, for messages.
+    path: PathBuf,
+    puncture: Vec<u16>,
+    shorten: Vec<u16>,
+    rank: usize,
+    /// Rank of each prefix of the puncturing order, or a lower bound that does not fall.
+    padding_ranks: Vec<u32>,
+}
+
+impl Library {
+    /// The mother code and its orders.
+    pub fn built_in() -> Self {
+        Self {
+            matrix: Matrix::BuiltIn,
+            path: PathBuf::from("mother_4096"),
+            puncture: order_4096::ORDER.puncture().to_vec(),
+            shorten: order_4096::ORDER.shorten().to_vec(),
+            rank: mother_4096::CODE.base_rows() * mother_4096::CODE.z(),
+            // A test holds the generated order to its independence.
+            padding_ranks: (0..=order_4096::ORDER.puncture().len() as u32).collect(),
+        }
+    }
+
+    /// The built-in library, or the matrix in `matrix` with the order in `patterns`.
+    ///
+    /// # Errors
+    /// [`LibraryError`] names the file and what was expected of it.
+    pub fn load(matrix: Option<&Path>, patterns: Option<&Path>) -> Result<Self, LibraryError> {
+        let Some(path) = matrix else {
+            return if patterns.is_some() { Err(LibraryError::PatternsAlone) } else { Ok(Self::built_in()) };
+        };
+        let matrix = read_matrix(path)?;
+        let code_error = |source| LibraryError::Code { path: path.to_owned(), source };
+        let n = matrix.code().map_err(code_error)?.n();
+        let order_path = patterns.unwrap_or(path);
+        let order_error = |source| LibraryError::Order { path: order_path.to_owned(), source };
+        let (puncture, shorten) = match patterns {
+            Some(patterns) => read_order(patterns, n)?,
+            None => (Vec::new(), None),
+        };
+        // A longer code can be looked at, but takes no pattern.
+        let has_order = n <= MAX_ORDER_LENGTH;
+        let shorten = shorten.unwrap_or_else(|| {
+            let mut all: Vec<u16> = if has_order { (0..n).map(|i| i as u16).collect() } else { Vec::new() };
+            channel::shuffle(&mut all, &mut channel::stream(SHORTEN_SEED, 0));
+            all
+        });
+        if has_order || patterns.is_some() {
+            Order::new(n, &puncture, &shorten, &mut vec![0; words_for(n)]).map_err(order_error)?;
+        }
+        let mut library =
+            Self { matrix, path: path.to_owned(), puncture, shorten, rank: 0, padding_ranks: vec![0] };
+        let (rank, padding_ranks) = {
+            let code = library.code()?;
+            let rank = if code.m() <= EXACT_RANK_CHECKS { rank::rank(&code) } else { code.m() };
+            (rank, prefix_ranks(&code, &library.puncture))
+        };
+        library.rank = rank;
+        library.padding_ranks = padding_ranks;
+        Ok(library)
+    }
+
+    /// Whether this is the built-in code.
+    pub fn is_built_in(&self) -> bool {
+        matches!(self.matrix, Matrix::BuiltIn)
+    }
+
+    /// The code.
+    ///
+    /// # Errors
+    /// [`LibraryError::Code`] never occurs once loaded.
+    pub fn code(&self) -> Result<Code<'_>, LibraryError> {
+        self.matrix.code().map_err(|source| LibraryError::Code { path: self.path.clone(), source })
+    }
+
+    /// The orders.
+    ///
+    /// # Errors
+    /// [`LibraryError::Order`] never occurs once loaded.
+    pub fn order(&self) -> Result<Order<'_>, LibraryError> {
+        let n = self.code()?.n();
+        Order::new(n, &self.puncture, &self.shorten, &mut vec![0; words_for(n)])
+            .map_err(|source| LibraryError::Order { path: self.path.clone(), source })
+    }
+
+    /// Rank of the matrix; m for a matrix too large to reduce, which can only overstate a leak.
+    pub fn rank(&self) -> usize {
+        self.rank
+    }
+
+    /// Rank of the first `p` punctured columns: how many bits of the syndrome the padding masks. Above
+    /// 8192 checks a lower bound by peeling, which can only overstate a leak.
+    pub fn padding_rank(&self, p: usize) -> usize {
+        self.padding_ranks.get(p).or(self.padding_ranks.last()).map_or(0, |&rank| rank as usize)
+    }
+
+    /// Length of the puncturing order.
+    pub fn punctured_positions(&self) -> usize {
+        self.puncture.len()
+    }
+
+    /// Pattern size for `qber` at target frame error rate `fer`. A foreign code's rate follows from
+    /// `efficiency`, or from the mother code's with a margin of 10 %.
+    ///
+    /// # Errors
+    /// [`RateError`] if no rate can be chosen.
+    pub fn select(
+        &self,
+        tier: Tier,
+        qber: f64,
+        fer: f64,
+        efficiency: Option<f64>,
+    ) -> Result<Selection, RateError> {
+        let fraction = if let Some(f) = efficiency {
+            if !(0.0..0.5).contains(&qber) {
+                return Err(RateError::OutOfRange { what: "QBER: expected a number in [0, 0.5)" });
+            }
+            f * limits::entropy(qber.max(2e-3))
+        } else {
+            let table = if tier == Tier::Fast { table_4096::FAST } else { table_4096::PRECISE };
+            let known = table.select(qber, fer)?;
+            if self.is_built_in() {
+                return Ok(known);
+            }
+            let payload = table.n - known.p - known.s;
+            FOREIGN_MARGIN * (table.m - known.p) as f64 / payload as f64
+        };
+        let code = self.code().map_err(|_| RateError::OutOfRange { what: "code" })?;
+        let (n, m) = (code.n(), code.m());
+        let rate = 1.0 - fraction;
+        if rate < 1e-3 {
+            return Err(RateError::OutOfRange {
+                what: "efficiency: expected f h(Q) below 1, so that some of the payload stays secret",
+            });
+        }
+        Ok(Selection {
+            p: puncture::punctured_for(n, m, rate).min(self.puncture.len()),
+            s: puncture::shortened_only_for(n, m, rate),
+        })
+    }
+
+    /// Pattern size for a block of only `payload` bits where a full block takes `full`.
+    ///
+    /// # Errors
+    /// [`RateError`] if `payload` does not fit the code.
+    pub fn select_short(
+        &self,
+        full: Selection,
+        qber: f64,
+        fer: f64,
+        payload: usize,
+    ) -> Result<Selection, RateError> {
+        let code = self.code().map_err(|_| RateError::OutOfRange { what: "code" })?;
+        rate::short(code.n(), code.m(), full, qber, fer, payload, self.puncture.len())
+    }
+}
+
+/// Rank of every prefix of `order`. Where all of it peels, all of it is independent; else by elimination,
+/// or, in a code too large for that, the longest prefix that peels bounds those after it. (What peels
+/// still peels with positions taken away, so the search may halve.)
+fn prefix_ranks(code: &Code<'_>, order: &[u16]) -> Vec<u32> {
+    let peels = |p: usize| rank::peel(code, order[..p].iter().map(|&v| usize::from(v))) == p;
+    let (mut good, mut bad) = (0, order.len() + 1);
+    while bad - good > 1 {
+        // The whole order first: it is what usually peels.
+        let middle = if bad > order.len() { order.len() } else { usize::midpoint(good, bad) };
+        if peels(middle) { good = middle } else { bad = middle }
+    }
+    if good == order.len() || code.m() > EXACT_RANK_CHECKS {
+        return (0..=order.len()).map(|p| p.min(good) as u32).collect();
+    }
+    let columns = rank::columns(code);
+    let mut basis = rank::Basis::new(code.m());
+    let mut ranks = vec![0];
+    for &v in order {
+        if let Some(column) = columns.get(usize::from(v)) {
+            basis.insert(column);
+        }
+        ranks.push(basis.rank() as u32);
+    }
+    ranks
+}
+
+impl Matrix {
+    fn code(&self) -> Result<Code<'_>, CodeError> {
+        Ok(match self {
+            Self::BuiltIn => mother_4096::CODE.into(),
+            Self::Qc(tables) => tables.code()?.into(),
+            Self::Sparse(matrix) => matrix.code()?.into(),
+        })
+    }
+}
+
+fn read_matrix(path: &Path) -> Result<Matrix, LibraryError> {
+    let fail = |source| LibraryError::File { path: path.to_owned(), source };
+    let bytes = read_file(path)?;
+    let text = || {
+        std::str::from_utf8(&bytes).map_err(|_| {
+            fail(MatrixError::Format {
+                at: "file".to_owned(),
+                expected: "text".to_owned(),
+                found: "bytes that are not UTF-8".to_owned(),
+            })
+        })
+    };
+    match extension(path) {
+        "qc" => Ok(Matrix::Qc(qc_file::read(text()?).map_err(fail)?.tables())),
+        "alist" => Ok(Matrix::Sparse(alist::read(text()?).map_err(fail)?)),
+        "npz" => Ok(Matrix::Sparse(npz::read(Cursor::new(&bytes)).map_err(fail)?)),
+        _ => Err(LibraryError::Kind { path: path.to_owned(), expected: ".qc, .alist or .npz" }),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OrderFile {
+    n: usize,
+    puncture: Vec<u16>,
+    shorten: Vec<u16>,
+}
+
+type Orders = (Vec<u16>, Option<Vec<u16>>);
+
+/// An order file, an index list, or a directory in the documents' layout.
+fn read_order(path: &Path, n: usize) -> Result<Orders, LibraryError> {
+    if path.is_dir() {
+        let indices = path.join("modulation_indices.npy");
+        if indices.exists() {
+            return Ok((read_indices(&indices)?, None));
+        }
+        return Ok((nested_patterns(path, n)?, None));
+    }
+    match extension(path) {
+        "json" => {
+            let fail = |found: String| LibraryError::File {
+                path: path.to_owned(),
+                source: MatrixError::Format {
+                    at: "file".to_owned(),
+                    expected: format!("an order file with n = {n}, puncture and shorten"),
+                    found,
+                },
+            };
+            let file: OrderFile =
+                serde_json::from_slice(&read_file(path)?).map_err(|e| fail(e.to_string()))?;
+            if file.n != n {
+                return Err(fail(format!("n = {}", file.n)));
+            }
+            Ok((file.puncture, Some(file.shorten)))
+        }
+        "npy" => Ok((read_indices(path)?, None)),
+        _ => Err(LibraryError::Kind { path: path.to_owned(), expected: ".json or .npy, or a directory" }),
+    }
+}
+
+fn read_indices(path: &Path) -> Result<Vec<u16>, LibraryError> {
+    let fail = |source| LibraryError::File { path: path.to_owned(), source };
+    let values = npy::read_indices(BufReader::new(Cursor::new(read_file(path)?))).map_err(fail)?;
+    values
+        .into_iter()
+        .enumerate()
+        .map(|(i, value)| {
+            u16::try_from(value).map_err(|_| {
+                fail(MatrixError::Format {
+                    at: format!("item {i}"),
+                    expected: format!("a position below {MAX_ORDER_LENGTH}"),
+                    found: value.to_string(),
+                })
+            })
+        })
+        .collect()
+}
+
+/// The order that a set of nested masks `pattern_rateX.XX.npy` implies, ascending within each step.
+fn nested_patterns(dir: &Path, n: usize) -> Result<Vec<u16>, LibraryError> {
+    let fail = |path: &Path, expected: String, found: String| LibraryError::File {
+        path: path.to_owned(),
+        source: MatrixError::Format { at: "pattern".to_owned(), expected, found },
+    };
+    let io = |source: std::io::Error| LibraryError::File { path: dir.to_owned(), source: source.into() };
+    let mut masks = Vec::new();
+    for entry in fs::read_dir(dir).map_err(io)? {
+        let path = entry.map_err(io)?.path();
+        let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+        if !name.starts_with("pattern_rate") || extension(&path) != "npy" {
+            continue;
+        }
+        let mask = npy::read_mask(Cursor::new(read_file(&path)?))
+            .map_err(|source| LibraryError::File { path: path.clone(), source })?;
+        if mask.len() != n {
+            return Err(fail(&path, format!("{n} items"), mask.len().to_string()));
+        }
+        masks.push((mask.iter().filter(|&&b| b).count(), path, mask));
+    }
+    if masks.is_empty() {
+        let expected = "modulation_indices.npy or pattern_rateX.XX.npy files".to_owned();
+        return Err(fail(dir, expected, "neither".to_owned()));
+    }
+    masks.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+    let mut taken = vec![false; n];
+    let mut order = Vec::new();
+    for (_, path, mask) in &masks {
+        for (position, (&now, taken)) in mask.iter().zip(&mut taken).enumerate() {
+            if *taken && !now {
+                let expected = "to contain every pattern of lower rate".to_owned();
+                return Err(fail(path, expected, format!("position {position} missing")));
+            }
+            if now && !*taken {
+                *taken = true;
+                order.push(position as u16);
+            }
+        }
+    }
+    Ok(order)
+}
+
+fn extension(path: &Path) -> &str {
+    path.extension().and_then(|e| e.to_str()).unwrap_or_default()
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, LibraryError> {
+    let fail = |source: MatrixError| LibraryError::File { path: path.to_owned(), source };
+    let size = fs::metadata(path).map_err(|e| fail(e.into()))?;
+    if size.is_dir() || size.len() > MAX_FILE {
+        let found = if size.is_dir() { "a directory".to_owned() } else { format!("{} bytes", size.len()) };
+        let expected = format!("a file of at most {MAX_FILE} bytes");
+        return Err(fail(MatrixError::Format { at: "file".to_owned(), expected, found }));
+    }
+    fs::read(path).map_err(|e| fail(e.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_masks_its_rank_and_no_more() {
+        // Columns 0 and 1 are equal, column 4 is the sum of columns 2 and 3.
+        let rows = vec![vec![0, 1, 5], vec![2, 4, 6], vec![3, 4, 7], vec![5, 6, 7]];
+        let matrix = SparseMatrix::from_rows(8, rows).unwrap();
+        let code = Code::from(matrix.code().unwrap());
+        assert_eq!(prefix_ranks(&code, &[0, 1, 2, 3]), [0, 1, 1, 2, 3]);
+        assert_eq!(prefix_ranks(&code, &[2, 3, 4, 0]), [0, 1, 2, 2, 3]);
+        assert_eq!(prefix_ranks(&code, &[0, 2, 3]), [0, 1, 2, 3]);
+        assert_eq!(prefix_ranks(&code, &[]), [0]);
+    }
+
+    #[test]
+    fn a_large_code_is_bounded_by_peeling() {
+        // Column v stands in check v alone, but for the last one, which no check tells from column 10.
+        let m = EXACT_RANK_CHECKS as u32 + 8;
+        let mut rows: Vec<Vec<u32>> = (0..m).map(|v| vec![v]).collect();
+        rows[10].push(m);
+        let matrix = SparseMatrix::from_rows(m as usize + 2, rows).unwrap();
+        let code = Code::from(matrix.code().unwrap());
+        assert_eq!(prefix_ranks(&code, &[1, 2, 10, m as u16, 3]), [0, 1, 2, 3, 3, 3]);
+    }
+}
