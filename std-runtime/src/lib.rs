@@ -9,6 +9,9 @@
 
 pub mod calibrate;
 pub mod channel;
+pub mod entropy;
 pub mod kernel;
+pub mod keyfile;
 pub mod matrix;
 pub mod montecarlo;
+pub mod session;

@@ -1,0 +1,365 @@
+//! Key files: packed bytes, ASCII digits, or `.npy` arrays.
+//!
+//! Packed bytes hold eight bits each, the first one in the most significant place (as NumPy's
+//! `packbits` writes them). ASCII files hold `0` and `1`; white space between them is ignored.
+
+use std::io::{self, Cursor, Read, Write};
+use std::path::{Path, PathBuf};
+use std::{fmt, fs};
+
+use caligo_core::bits::{self, words_for};
+use serde::Serialize;
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::matrix::npy;
+use crate::matrix::sparse::MatrixError;
+
+/// Largest key in bits; positions are 32-bit.
+pub const MAX_BITS: usize = u32::MAX as usize;
+
+/// A file format for keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// Packed bytes, most significant bit first.
+    Bytes,
+    /// ASCII `0` and `1`.
+    Ascii,
+    /// `NumPy` array of uint8 or bool.
+    Npy,
+}
+
+/// A string of bits, packed as the core packs them. Wiped when dropped; its content is never printed.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Key {
+    /// Words, least significant bit first.
+    pub words: Vec<u64>,
+    /// Length in bits.
+    pub bits: usize,
+}
+
+/// Why a key file could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// Reading or writing failed.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What happened.
+        source: io::Error,
+    },
+    /// The content is not of its format.
+    #[error("{}: {source}", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: MatrixError,
+    },
+    /// Something is not as it has to be.
+    #[error("{}: expected {expected}, found {found}", path.display())]
+    Expected {
+        /// The file.
+        path: PathBuf,
+        /// What was expected.
+        expected: String,
+        /// What was found.
+        found: String,
+    },
+}
+
+impl Drop for Key {
+    fn drop(&mut self) {
+        self.words.zeroize();
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({} bits)", self.bits)
+    }
+}
+
+impl Key {
+    /// `bits` zeros.
+    pub fn zeros(bits: usize) -> Self {
+        Self { words: vec![0; words_for(bits)], bits }
+    }
+
+    /// Bit `i`.
+    ///
+    /// # Panics
+    /// If `i` is not below the length.
+    pub fn get(&self, i: usize) -> bool {
+        bits::get(&self.words, i)
+    }
+
+    /// A key from single bits.
+    pub fn from_bits(values: impl IntoIterator<Item = bool>) -> Self {
+        let values = values.into_iter();
+        // Room for all of them: growing would leave copies behind.
+        let room = values.size_hint().1.unwrap_or(0).min(MAX_BITS);
+        let mut key = Self { words: Vec::with_capacity(words_for(room)), bits: 0 };
+        for value in values {
+            if key.bits.is_multiple_of(64) {
+                key.words.push(0);
+            }
+            if value {
+                bits::set(&mut key.words, key.bits, true);
+            }
+            key.bits += 1;
+        }
+        key
+    }
+
+    /// Its bits, first to last.
+    pub fn iter(&self) -> impl Iterator<Item = bool> + '_ {
+        (0..self.bits).map(|i| self.get(i))
+    }
+
+    fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(self.words.len() * 8));
+        bytes.extend(self.words.iter().flat_map(|w| w.to_le_bytes()).map(u8::reverse_bits));
+        bytes.truncate(self.bits.div_ceil(8));
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Self {
+        let mut words = vec![0; words_for(bytes.len() * 8)];
+        for (i, byte) in bytes.iter().enumerate() {
+            words[i / 8] |= u64::from(byte.reverse_bits()) << (i % 8 * 8);
+        }
+        Self { words, bits: bytes.len() * 8 }
+    }
+}
+
+/// Reads a key. Without a format, `.npy` files are arrays, files of digits and white space only are
+/// ASCII, all others packed bytes.
+///
+/// # Errors
+/// [`KeyError`] names the file and what was expected of it: not a directory, not empty, at most 2^32 - 1
+/// bits.
+pub fn read(path: &Path, format: Option<Format>) -> Result<(Key, Format), KeyError> {
+    let io = |source| KeyError::Io { path: path.to_owned(), source };
+    let expected = |expected: &str, found: String| KeyError::Expected {
+        path: path.to_owned(),
+        expected: expected.to_owned(),
+        found,
+    };
+    let meta = fs::metadata(path).map_err(io)?;
+    if meta.is_dir() {
+        return Err(expected("a key file", "a directory".to_owned()));
+    }
+    if meta.len() > MAX_BITS as u64 {
+        return Err(expected("at most 2^32 - 1 bits", format!("{} bytes", meta.len())));
+    }
+    // A pipe or a device has no length beforehand.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(meta.len() as usize + 1));
+    fs::File::open(path).and_then(|f| f.take(MAX_BITS as u64 + 1).read_to_end(&mut bytes)).map_err(io)?;
+    let format = format.unwrap_or_else(|| detect(path, &bytes));
+    let key = match format {
+        Format::Bytes => Key::from_bytes(&bytes),
+        Format::Ascii => {
+            let mut key = Key { words: Vec::with_capacity(words_for(bytes.len())), bits: 0 };
+            for (at, &byte) in bytes.iter().enumerate() {
+                match byte {
+                    b'0' | b'1' => {
+                        if key.bits.is_multiple_of(64) {
+                            key.words.push(0);
+                        }
+                        bits::set(&mut key.words, key.bits, byte == b'1');
+                        key.bits += 1;
+                    }
+                    _ if byte.is_ascii_whitespace() => {}
+                    _ => return Err(expected("digits 0 and 1", format!("byte {byte:#04x} at offset {at}"))),
+                }
+            }
+            key
+        }
+        Format::Npy => {
+            let values = npy::read_bits(Cursor::new(&*bytes))
+                .map_err(|source| KeyError::Content { path: path.to_owned(), source })?;
+            Key::from_bits(Zeroizing::new(values).iter().copied())
+        }
+    };
+    if key.bits == 0 {
+        let found = if bytes.is_empty() { "an empty file" } else { "none" };
+        return Err(expected("at least one bit", found.to_owned()));
+    }
+    if key.bits > MAX_BITS {
+        return Err(expected("at most 2^32 - 1 bits", format!("{} bits", key.bits)));
+    }
+    Ok((key, format))
+}
+
+fn detect(path: &Path, bytes: &[u8]) -> Format {
+    if bytes.starts_with(b"\x93NUMPY") || path.extension().is_some_and(|e| e == "npy") {
+        Format::Npy
+    } else if bytes.iter().all(|b| matches!(b, b'0' | b'1') || b.is_ascii_whitespace()) {
+        Format::Ascii
+    } else {
+        Format::Bytes
+    }
+}
+
+/// Writes keys, each whole or not at all: all to temporary files beside their paths first, which are renamed
+/// when every one is complete. Only their owner may read them. Packed bytes end with zero bits where the
+/// length is not a multiple of 8.
+///
+/// # Errors
+/// [`KeyError::Io`] names the file.
+pub fn write_all(keys: &[(&Path, &Key, Format)]) -> Result<(), KeyError> {
+    let fail = |path: &Path, source| KeyError::Io { path: path.to_owned(), source };
+    let staged: Vec<(&Path, Staged)> = keys
+        .iter()
+        .map(|&(path, key, format)| {
+            let staged = stage(path, Access::Private, |out| fill(out, key, format));
+            staged.map(|s| (path, s)).map_err(|source| fail(path, source))
+        })
+        .collect::<Result<_, _>>()?;
+    staged.into_iter().try_for_each(|(path, s)| s.finish().map_err(|source| fail(path, source)))
+}
+
+/// Writes one key, as [`write_all`] does.
+///
+/// # Errors
+/// [`KeyError::Io`] names the file.
+pub fn write(path: &Path, key: &Key, format: Format) -> Result<(), KeyError> {
+    write_all(&[(path, key, format)])
+}
+
+fn fill(out: &mut dyn Write, key: &Key, format: Format) -> io::Result<()> {
+    match format {
+        Format::Bytes => out.write_all(&key.to_bytes()),
+        Format::Ascii => {
+            let mut text = Zeroizing::new(Vec::with_capacity(key.bits + 1));
+            text.extend(key.iter().map(|b| b'0' + u8::from(b)));
+            text.push(b'\n');
+            out.write_all(&text)
+        }
+        Format::Npy => {
+            let mut values = Zeroizing::new(Vec::with_capacity(key.bits));
+            values.extend(key.iter());
+            npy::write_mask(&values, out)
+        }
+    }
+}
+
+/// Who may read a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Its owner.
+    Private,
+    /// Whoever the process's umask admits.
+    Shared,
+}
+
+/// A file written beside its path and not yet in its place.
+#[derive(Debug)]
+enum Staged {
+    Beside(tempfile::NamedTempFile, PathBuf),
+    /// A device or a pipe, which is written to and never replaced.
+    Through,
+}
+
+impl Staged {
+    fn finish(self) -> io::Result<()> {
+        match self {
+            Self::Beside(file, path) => file.persist(path).map(drop).map_err(|e| e.error),
+            Self::Through => Ok(()),
+        }
+    }
+}
+
+/// Replaces `path` by what `fill` writes, atomically. A link is followed; a device or pipe is written to.
+///
+/// # Errors
+/// Those of the file system and of `fill`; `path` is then as it was.
+pub fn replace(
+    path: &Path,
+    access: Access,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    stage(path, access, fill)?.finish()
+}
+
+fn stage(
+    path: &Path,
+    access: Access,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<Staged> {
+    if let Ok(meta) = fs::metadata(path) {
+        if meta.is_dir() {
+            return Err(io::Error::new(io::ErrorKind::IsADirectory, "expected a file, found a directory"));
+        }
+        if !meta.is_file() {
+            let mut out = io::BufWriter::new(fs::OpenOptions::new().write(true).open(path)?);
+            fill(&mut out)?;
+            out.flush()?;
+            return Ok(Staged::Through);
+        }
+    }
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let dir = match path.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".caligo-");
+    #[cfg(unix)]
+    if access == Access::Shared {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    let mut file = builder.tempfile_in(dir)?;
+    {
+        let mut out = io::BufWriter::new(&mut file);
+        fill(&mut out)?;
+        out.flush()?;
+    }
+    file.as_file().sync_all()?;
+    Ok(Staged::Beside(file, path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_format_round_trips() {
+        let dir = tempfile::tempdir().unwrap();
+        for bits in [8, 64, 72, 1000] {
+            let key = Key::from_bits((0..bits).map(|i| i % 3 == 0 || i % 7 == 2));
+            for (name, format) in [("k.bin", Format::Bytes), ("k.txt", Format::Ascii), ("k.npy", Format::Npy)]
+            {
+                let path = dir.path().join(name);
+                write(&path, &key, format).unwrap();
+                assert_eq!(read(&path, Some(format)).unwrap().0, key, "{name} {bits}");
+                assert_eq!(read(&path, None).unwrap(), (key.clone(), format), "{name} {bits} detected");
+            }
+        }
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3, "no temporary file is left");
+    }
+
+    #[test]
+    fn packed_bytes_begin_at_the_most_significant_bit() {
+        assert_eq!(
+            *Key::from_bits([true, false, false, false, false, false, false, true, true]).to_bytes(),
+            [0x81, 0x80]
+        );
+    }
+
+    #[test]
+    fn refusals_name_what_was_expected() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        fs::write(&path, b"").unwrap();
+        assert!(read(&path, None).unwrap_err().to_string().contains("expected at least one bit"));
+        fs::write(&path, b"0102").unwrap();
+        let text = read(&path, Some(Format::Ascii)).unwrap_err().to_string();
+        assert!(text.contains("digits 0 and 1") && text.contains("offset 3"), "{text}");
+        assert!(read(dir.path(), None).unwrap_err().to_string().contains("a directory"));
+    }
+}

@@ -1,0 +1,6 @@
+//! Sessions: two parties' keys in, one key out.
+
+mod interleave;
+pub mod local;
+pub mod report;
+mod verification;
