@@ -9,6 +9,7 @@
 
 pub mod calibrate;
 pub mod channel;
+pub mod cli;
 pub mod entropy;
 pub mod kernel;
 pub mod keyfile;

@@ -1,0 +1,142 @@
+//! The `caligo-run` command line.
+//!
+//! Exit code 0 when all is done, 1 when something failed, 2 when the command was not understood.
+
+mod code;
+mod demo_keys;
+mod fer;
+mod reconcile;
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::matrix::library::{Library, LibraryError};
+
+/// Information reconciliation for quantum cryptography.
+#[derive(Debug, Parser)]
+#[command(name = "caligo-run", version, about, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Reconcile two key files in this process and report the leakage.
+    Reconcile(reconcile::ReconcileArgs),
+    /// Measure the frame error rate and efficiency of a code, pattern and decoder.
+    Fer(fer::FerArgs),
+    /// Write a reproducible pair of key files with errors.
+    DemoKeys(demo_keys::DemoArgs),
+    /// Build, inspect, import and export codes.
+    #[command(subcommand)]
+    Code(code::CodeCommand),
+}
+
+/// How a command ended when nothing went wrong on the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// All done.
+    Success,
+    /// Done, but the result is not what was asked for; the report says why.
+    Failure,
+}
+
+impl Cli {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// One line for the user.
+    pub fn run(self) -> anyhow::Result<Ending> {
+        match self.command {
+            Command::Reconcile(args) => reconcile::run(&args),
+            Command::Fer(args) => fer::run(&args),
+            Command::DemoKeys(args) => demo_keys::run(&args),
+            Command::Code(command) => code::run(&command),
+        }
+    }
+}
+
+/// Which code to use.
+#[derive(Debug, Args)]
+struct CodeArgs {
+    /// Matrix file (.qc, .alist, .npz) instead of the built-in mother code.
+    #[arg(long, value_name = "FILE")]
+    matrix: Option<PathBuf>,
+    /// Order file (.json, .npy) or directory of patterns for --matrix.
+    #[arg(long, value_name = "PATH")]
+    patterns: Option<PathBuf>,
+}
+
+impl CodeArgs {
+    fn load(&self) -> Result<Library, LibraryError> {
+        Library::load(self.matrix.as_deref(), self.patterns.as_deref())
+    }
+}
+
+/// Decoding order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum ScheduleArg {
+    /// Posteriors updated after every layer.
+    Layered,
+    /// Posteriors updated once per iteration.
+    Flooding,
+}
+
+impl From<ScheduleArg> for caligo_core::decode::Schedule {
+    fn from(schedule: ScheduleArg) -> Self {
+        match schedule {
+            ScheduleArg::Layered => Self::Layered,
+            ScheduleArg::Flooding => Self::Flooding,
+        }
+    }
+}
+
+/// A QBER a code can be chosen for.
+fn parse_qber(text: &str) -> Result<f64, String> {
+    in_range(text, "a QBER, a number from 0 to below 0.5", |q| (0.0..0.5).contains(&q))
+}
+
+/// An open-interval probability.
+fn parse_probability(text: &str) -> Result<f64, String> {
+    in_range(text, "a number between 0 and 1", |p| p > 0.0 && p < 1.0)
+}
+
+/// A target frame error rate.
+fn parse_target(text: &str) -> Result<f64, String> {
+    in_range(text, "a frame error rate, a number from 1e-6 to 0.5", |p| (1e-6..=0.5).contains(&p))
+}
+
+/// An efficiency.
+fn parse_efficiency(text: &str) -> Result<f64, String> {
+    in_range(text, "an efficiency, a number from 1 to 10", |f| (1.0..=10.0).contains(&f))
+}
+
+fn in_range(text: &str, expected: &str, ok: impl Fn(f64) -> bool) -> Result<f64, String> {
+    match text.parse() {
+        Ok(value) if ok(value) => Ok(value),
+        _ => Err(format!("expected {expected}")),
+    }
+}
+
+/// A bar on a terminal, nothing elsewhere.
+fn progress_bar(length: u64, unit: &'static str) -> indicatif::ProgressBar {
+    let bar = indicatif::ProgressBar::new(length);
+    let template =
+        format!("{{bar:40}} {{human_pos}}/{{human_len}} {unit} {{msg}} [{{elapsed}}, {{eta}} left]");
+    if let Ok(style) = indicatif::ProgressStyle::with_template(&template) {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// Prints `text`. A reader that has gone away is no error: the command's own ending stands.
+fn print(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
