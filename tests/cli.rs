@@ -1,0 +1,403 @@
+//! `caligo-run` as its users run it.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+struct Bench {
+    dir: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn run(&self, line: &str) -> Output {
+        self.run_with(line, &[])
+    }
+
+    fn run_with(&self, line: &str, env: &[(&str, &str)]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_caligo-run"))
+            .args(line.split_whitespace())
+            .envs(env.iter().copied())
+            .current_dir(self.dir.path())
+            .output()
+            .unwrap()
+    }
+
+    fn ok(&self, line: &str) -> String {
+        let output = self.run(line);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{line}: {stderr}");
+        assert!(stderr.is_empty(), "{line} is not quiet: {stderr}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn json(&self, line: &str) -> Value {
+        serde_json::from_str(&self.ok(line)).unwrap()
+    }
+
+    /// The one line on standard error of a command that ends with `code`.
+    fn refused(&self, line: &str, code: i32) -> String {
+        let output = self.run(line);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{line}: {stderr}");
+        assert!(output.stdout.is_empty(), "{line}");
+        assert_eq!(stderr.lines().count(), 1, "{line}: {stderr}");
+        assert!(stderr.starts_with("caligo-run: ") && !stderr.contains("panicked"), "{stderr}");
+        stderr
+    }
+}
+
+fn same(a: &Path, b: &Path) -> bool {
+    fs::read(a).unwrap() == fs::read(b).unwrap()
+}
+
+#[test]
+fn packed_keys_with_a_burst_reconcile() {
+    let bench = Bench::new();
+    bench.ok("demo-keys --bits 524288 --qber 0.03 --seed 7 --bursts 1 --burst-length 3000 --alice a.key --bob b.key");
+    let report = bench.json("reconcile --alice a.key --bob b.key --qber 0.03 --out o.key --json");
+    assert_eq!(report["verified"], true);
+    assert_eq!(report["payload_bits"], 524_288);
+    assert!(same(&bench.path("a.key"), &bench.path("o.key")));
+    let leakage = &report["leakage"];
+    let number = |v: &Value| v.as_u64().unwrap();
+    let kinds = &leakage["by_kind"];
+    assert_eq!(
+        number(&leakage["exact"]),
+        number(&kinds["syndrome"]) + number(&kinds["reveal"]) + number(&kinds["tag"])
+    );
+    assert!(number(&leakage["exact"]) < number(&leakage["syndrome_cap"]));
+    assert!(number(&leakage["syndrome_cap"]) <= number(&leakage["conservative"]));
+    let f = |key: &str| report[key].as_f64().unwrap();
+    assert!(1.0 < f("f_limit") && f("f_limit") < f("f") && f("f") < f("f_with_tag") && f("f_with_tag") < 1.6);
+    for key in
+        ["blocks", "frame_errors", "qber_observed", "rate", "punctured", "shortened", "iterations_mean"]
+    {
+        assert!(report[key].is_number(), "{key}");
+    }
+    assert_eq!(kinds["sample"], 0);
+    assert!((f("qber_observed") - 0.0329).abs() < 0.002);
+}
+
+#[test]
+fn odd_lengths_lose_nothing() {
+    let bench = Bench::new();
+    for (bits, qber) in [(10_007, 0.03), (4096, 0.02), (3000, 0.11), (701, 0.05), (64, 0.01), (1, 0.0)] {
+        bench.ok(&format!("demo-keys --bits {bits} --qber {qber} --format ascii --alice a.txt --bob b.txt"));
+        for decoder in ["fast", "balanced", "precise"] {
+            let report = bench.json(&format!(
+                "reconcile --alice a.txt --bob b.txt --qber {qber} --decoder {decoder} --out o.txt --json"
+            ));
+            assert_eq!(
+                (&report["verified"], &report["payload_bits"]),
+                (&true.into(), &bits.into()),
+                "{bits}"
+            );
+            assert!(same(&bench.path("a.txt"), &bench.path("o.txt")), "{bits} bits");
+        }
+    }
+}
+
+#[test]
+fn an_estimate_is_disclosed_removed_and_counted() {
+    let bench = Bench::new();
+    bench.ok("demo-keys --bits 200000 --qber 0.04 --drift 0.5 --alice a.npy --bob b.npy");
+    let report = bench.json("reconcile --alice a.npy --bob b.npy --out o.npy --alice-out k.npy --json");
+    assert_eq!(report["verified"], true);
+    let sample = report["leakage"]["by_kind"]["sample"].as_u64().unwrap();
+    assert_eq!(sample, 10_000);
+    assert_eq!(report["payload_bits"], 200_000 - sample);
+    assert!((report["qber_sampled"].as_f64().unwrap() - 0.04).abs() < 0.01);
+    assert!(same(&bench.path("k.npy"), &bench.path("o.npy")));
+    // A header of 128 bytes and one byte a bit.
+    assert_eq!(fs::metadata(bench.path("o.npy")).unwrap().len(), 128 + 200_000 - sample);
+}
+
+#[test]
+fn parts_that_fail_are_named_and_left_out() {
+    let bench = Bench::new();
+    bench.ok("demo-keys --bits 80000 --qber 0.115 --alice a.key --bob b.key --format bytes");
+    let output = bench.run(
+        "reconcile --alice a.key --bob b.key --qber 0.097 --target-fer 0.01 --out o.key --alice-out k.key --json",
+    );
+    assert_eq!(output.status.code(), Some(1));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let failed = report["failed"].as_array().unwrap();
+    assert!(!failed.is_empty() && report["verified"] == false);
+    assert_eq!(String::from_utf8(output.stderr).unwrap().lines().count(), failed.len());
+    let lost: u64 = failed.iter().map(|part| part["bits"].as_u64().unwrap()).sum();
+    assert_eq!(report["payload_bits"].as_u64().unwrap(), 80_000 - lost);
+    assert!(same(&bench.path("k.key"), &bench.path("o.key")));
+
+    // Keys that have nothing to do with each other.
+    bench.ok("demo-keys --bits 80000 --qber 0.49 --seed 3 --alice c.key --bob d.key");
+    let output = bench.run("reconcile --alice c.key --bob d.key --qber 0.03 --json");
+    assert_eq!(output.status.code(), Some(1));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    // At most the short last block, whose syndrome tells all of it.
+    assert!(report["verified"] == false && report["payload_bits"].as_u64().unwrap() < 3000);
+}
+
+#[test]
+fn a_wrong_guess_of_the_qber_is_survived_by_reveals() {
+    let bench = Bench::new();
+    bench.ok("demo-keys --bits 100000 --qber 0.06 --alice a.key --bob b.key");
+    let report = bench.json("reconcile --alice a.key --bob b.key --qber 0.03 --out o.key --json");
+    assert!(report["frame_errors"].as_u64().unwrap() > 10);
+    assert!(report["leakage"]["by_kind"]["reveal"].as_u64().unwrap() > 0);
+    assert!(same(&bench.path("a.key"), &bench.path("o.key")));
+}
+
+#[test]
+fn bad_files_are_refused_in_one_line() {
+    let bench = Bench::new();
+    bench.ok("demo-keys --bits 8000 --qber 0.03 --alice a.key --bob b.key");
+    bench.ok("demo-keys --bits 8008 --qber 0.03 --alice long.key --bob x.key");
+    fs::write(bench.path("empty.key"), b"").unwrap();
+    fs::write(bench.path("word.txt"), b"01012").unwrap();
+    fs::write(bench.path("cut.npy"), b"\x93NUMPY\x01\x00\x76").unwrap();
+    fs::create_dir(bench.path("dir")).unwrap();
+    let text = bench.refused("reconcile --alice a.key --bob long.key --qber 0.03 --out o.key", 1);
+    assert!(text.contains("8000 bits") && text.contains("8008 bits"), "{text}");
+    for (file, expected) in [
+        ("empty.key", "expected at least one bit"),
+        ("dir", "a directory"),
+        ("missing.key", "missing.key"),
+        ("cut.npy", "cut.npy"),
+    ] {
+        let text = bench.refused(&format!("reconcile --alice a.key --bob {file} --qber 0.03 --out o.key"), 1);
+        assert!(text.contains(expected) && text.contains(file), "{text}");
+    }
+    let text = bench.refused("reconcile --alice word.txt --bob word.txt --format ascii --out o.key", 1);
+    assert!(text.contains("offset 4"), "{text}");
+    let text = bench.refused("reconcile --alice a.key --bob b.key --qber 0.03 --out k --alice-out k", 1);
+    assert!(text.contains("another file"), "{text}");
+    // Neither is written where one cannot be.
+    bench.refused("reconcile --alice a.key --bob b.key --qber 0.03 --out o.key --alice-out no/such/k.key", 1);
+    let text = bench.refused("reconcile --alice a.key --bob b.key --qber 0.03 --out dir", 1);
+    assert!(text.contains("dir"), "{text}");
+    assert!(!bench.path("o.key").exists());
+}
+
+#[test]
+fn bad_values_are_refused_in_one_line() {
+    let bench = Bench::new();
+    bench.ok("demo-keys --bits 8000 --qber 0.03 --alice a.key --bob b.key");
+    for qber in ["0.5", "NaN", "-1", "1e9", "inf", "three", ""] {
+        let text =
+            bench.refused(&format!("reconcile --alice a.key --bob b.key --qber={qber} --out o.key"), 2);
+        assert!(text.contains("from 0 to below 0.5"), "{text}");
+        bench.refused(&format!("fer --rate 0.5 --qber={qber}"), 2);
+    }
+    let text = bench.refused("reconcile --alice a.key --bob b.key --qber -1", 2);
+    assert!(text.contains("from 0 to below 0.5"), "{text}");
+    for line in [
+        "reconcile --alice a.key",
+        "reconcile --alice a.key --bob b.key --decoder slow",
+        "reconcile --alice a.key --bob b.key --target-fer 0",
+        "fer --qber 0.03",
+        "fer --rate 1.5 --qber 0.03",
+        "fer --rate 0.5 --punctured 3 --qber 0.03",
+        "fer --rate 0.5 --qber 0.03 --max-iterations 0",
+        "demo-keys --bits 0 --qber 0.03 --alice a --bob b",
+        "frobnicate",
+    ] {
+        bench.refused(line, 2);
+    }
+    // Understood, but not to be had.
+    let text = bench.refused("reconcile --alice a.key --bob b.key --qber 0.3 --out o.key", 1);
+    assert!(text.contains("QBER: expected at most"), "{text}");
+    bench.refused("fer --punctured 1985 --qber 0.03", 1);
+    bench.refused("fer --shortened 4096 --qber 0.03", 1);
+    bench.refused("demo-keys --bits 9 --qber 0.03 --alice x --bob y", 1);
+    assert!(!bench.path("o.key").exists());
+    // QBER 0 is a QBER.
+    bench.ok("demo-keys --bits 8000 --qber 0 --alice a.key --bob b.key");
+    let report = bench.json("reconcile --alice a.key --bob b.key --qber 0 --json");
+    assert_eq!((&report["verified"], &report["f"]), (&true.into(), &Value::Null));
+}
+
+#[test]
+fn bad_matrices_are_refused_in_one_line() {
+    let bench = Bench::new();
+    bench.ok("code export --out lib");
+    let npz = fs::read(bench.path("lib/mother_code_4096_R0.5.npz")).unwrap();
+    fs::write(bench.path("cut.npz"), &npz[..npz.len() / 2]).unwrap();
+    // 3 columns, 2 rows; row 1 names column 9.
+    fs::write(bench.path("range.alist"), "3 2\n1 2\n1 1 1\n2 1\n1\n1\n2\n1 2\n9 0\n").unwrap();
+    fs::write(bench.path("huge.alist"), "99999999999 2\n").unwrap();
+    fs::write(bench.path("shift.qc"), "qc 64 2 3\n0 0 64\n").unwrap();
+    fs::write(bench.path("matrix.txt"), "1 0\n").unwrap();
+    for (file, expected) in [
+        ("cut.npz", "cut.npz"),
+        ("range.alist", "9"),
+        ("huge.alist", "huge.alist"),
+        ("shift.qc", "line 2"),
+        ("matrix.txt", ".qc, .alist or .npz"),
+        ("missing.npz", "missing.npz"),
+        ("lib/hybrid_patterns", "hybrid_patterns"),
+    ] {
+        let text = bench.refused(&format!("fer --rate 0.5 --qber 0.03 --frames 1 --matrix {file}"), 1);
+        assert!(text.contains(expected), "{file}: {text}");
+    }
+    let text = bench.refused("code inspect --patterns lib/hybrid_patterns", 1);
+    assert!(text.contains("--matrix"), "{text}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_closed_or_full_output_is_no_panic() {
+    let bench = Bench::new();
+    bench.ok("demo-keys --bits 80000 --qber 0.115 --alice a.key --bob b.key");
+    let shell = |line: &str| {
+        let line = line.replace("caligo-run", env!("CARGO_BIN_EXE_caligo-run"));
+        let output = Command::new("bash").args(["-c", &line]).current_dir(bench.dir.path()).output().unwrap();
+        assert!(!String::from_utf8_lossy(&output.stderr).contains("panicked"), "{line}");
+        output.status.code()
+    };
+    // The reader is gone; the failure is not forgotten.
+    let line =
+        "caligo-run reconcile --alice a.key --bob b.key --qber 0.097 --json | true; exit ${PIPESTATUS[0]}";
+    assert_eq!(shell(line), Some(1));
+    assert_eq!(shell("caligo-run code export --out lib | true; exit ${PIPESTATUS[0]}"), Some(0));
+    assert_eq!(shell("caligo-run demo-keys --bits 8 --qber 0 --alice x --bob y > /dev/full"), Some(1));
+    // Devices are written to, not replaced.
+    assert_eq!(shell("caligo-run reconcile --alice a.key --bob a.key --qber 0.01 --out /dev/null"), Some(0));
+    assert!(!fs::metadata("/dev/null").unwrap().is_file());
+}
+
+#[test]
+fn exported_codes_are_the_same_code() {
+    let bench = Bench::new();
+    bench.ok("code export --out lib");
+    assert_eq!(fs::read_dir(bench.path("lib/hybrid_patterns")).unwrap().count(), 41);
+    let figures = |extra: &str| {
+        let mut report = bench
+            .json(&format!("fer --rate 0.7 --qber 0.04 --frames 512 --decoder fast --seed 5 --json {extra}"));
+        report.as_object_mut().unwrap().remove("mbit_per_s");
+        report
+    };
+    let own = figures("");
+    assert!(own["frame_errors"].as_u64().unwrap() > 0);
+    assert_eq!(own, figures("--matrix lib/mother_code_4096_R0.5.npz --patterns lib/hybrid_patterns"));
+    assert_eq!(
+        own,
+        figures(
+            "--matrix lib/mother_code_4096_R0.5.alist --patterns lib/hybrid_patterns/modulation_indices.npy"
+        )
+    );
+    // Without the order, the nested masks give one with the same sets at the exported rates.
+    fs::remove_file(bench.path("lib/hybrid_patterns/modulation_indices.npy")).unwrap();
+    assert_eq!(own, figures("--matrix lib/mother_code_4096_R0.5.npz --patterns lib/hybrid_patterns"));
+    bench.ok("code import --matrix lib/mother_code_4096_R0.5.npz --patterns lib/hybrid_patterns --out in");
+    assert_eq!(own, figures("--matrix in/matrix.alist --patterns in/order.json"));
+    let inspection = bench.json("code inspect --matrix in/matrix.alist --json");
+    assert_eq!((&inspection["n"], &inspection["rank"]), (&4096.into(), &2048.into()));
+}
+
+#[test]
+fn a_foreign_irregular_code_reconciles() {
+    // 4096 columns of degrees 2 to 66, 22,562 entries, by a fixed rule.
+    let degree = |c: usize| match c {
+        0..64 => 66,
+        64..600 => 16,
+        600..1594 | 4092 => 4,
+        1594..2371 | 4093.. => 3,
+        _ => 2,
+    };
+    let (n, m) = (4096, 2048);
+    let mut columns = vec![Vec::new(); n];
+    let mut state = 12345u64;
+    let mut load = vec![0; m];
+    for (c, rows) in columns.iter_mut().enumerate() {
+        while rows.len() < degree(c) {
+            // The least loaded of a few random checks.
+            let pick = (0..4)
+                .map(|_| {
+                    state =
+                        state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    (state >> 33) as usize % m
+                })
+                .filter(|r| !rows.contains(r))
+                .min_by_key(|&r| load[r]);
+            if let Some(row) = pick {
+                load[row] += 1;
+                rows.push(row);
+            }
+        }
+        rows.sort_unstable();
+    }
+    let entries: usize = columns.iter().map(Vec::len).sum();
+    assert_eq!(entries, 22_562);
+    let mut by_row = vec![Vec::new(); m];
+    for (c, rows) in columns.iter().enumerate() {
+        rows.iter().for_each(|&r: &usize| by_row[r].push(c));
+    }
+    let line =
+        |items: &[usize]| items.iter().map(|i| (i + 1).to_string()).collect::<Vec<_>>().join(" ") + "\n";
+    let degrees =
+        |lists: &[Vec<usize>]| lists.iter().map(|l| l.len().to_string()).collect::<Vec<_>>().join(" ");
+    let widest = by_row.iter().map(Vec::len).max().unwrap();
+    let mut text = format!("{n} {m}\n66 {widest}\n{}\n{}\n", degrees(&columns), degrees(&by_row));
+    columns.iter().chain(&by_row).for_each(|list| text.push_str(&line(list)));
+    let bench = Bench::new();
+    fs::write(bench.path("foreign.alist"), text).unwrap();
+    bench.ok("demo-keys --bits 40000 --qber 0.03 --alice a.key --bob b.key");
+    let report = bench
+        .json("reconcile --alice a.key --bob b.key --qber 0.03 --matrix foreign.alist --out o.key --json");
+    assert_eq!(report["verified"], true);
+    assert_eq!(report["rate"], 0.5, "no patterns, no puncturing");
+    assert!(same(&bench.path("a.key"), &bench.path("o.key")));
+}
+
+#[test]
+fn figures_do_not_depend_on_the_threads() {
+    let bench = Bench::new();
+    let figures = |threads| {
+        let line = "fer --rate 0.6 --qber 0.062 --decoder balanced --frames 700 --errors 40 --seed 9 --json";
+        let output = bench.run_with(line, &[("RAYON_NUM_THREADS", threads)]);
+        let mut report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        report.as_object_mut().unwrap().remove("mbit_per_s");
+        report
+    };
+    let one = figures("1");
+    for key in [
+        "frames",
+        "frame_errors",
+        "fer",
+        "fer_low",
+        "fer_high",
+        "undetected",
+        "iterations_mean",
+        "f",
+        "f_limit",
+    ] {
+        assert!(one[key].is_number(), "{key}");
+    }
+    assert_eq!(one, figures("3"));
+    let csv = bench.ok("fer --rate 0.5 --qber 0.05 --frames 256 --csv");
+    let widths: Vec<usize> = csv.lines().map(|line| line.split(',').count()).collect();
+    assert_eq!(widths, [15, 15]);
+}
+
+#[test]
+fn demo_keys_are_a_function_of_the_seed() {
+    let bench = Bench::new();
+    for (alice, bob, seed) in [("a", "b", 4), ("c", "d", 4), ("e", "f", 5)] {
+        bench.ok(&format!(
+            "demo-keys --bits 80000 --qber 0.05 --bursts 2 --seed {seed} --alice {alice} --bob {bob}"
+        ));
+    }
+    assert!(same(&bench.path("a"), &bench.path("c")) && same(&bench.path("b"), &bench.path("d")));
+    assert!(!same(&bench.path("a"), &bench.path("e")));
+}
