@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# Every check. All steps run even if one fails; the exit code is 0 if none failed.
+# A step whose tool is missing and cannot be installed is skipped, or fails if CALIGO_CI_STRICT=1.
+set -eu
+. "$(dirname "$0")/scripts/setup.sh"
+
+failed=
+skipped=
+
+step() {
+    local name=$1 start=$SECONDS result=passed
+    shift
+    echo "== $name"
+    "$@" || { result=FAILED; failed="$failed $name"; }
+    echo "== $name: $result, $((SECONDS - start)) s"
+}
+
+skip() {
+    echo "== $1: SKIPPED, $2" >&2
+    skipped="$skipped $1"
+    [ "${CALIGO_CI_STRICT:-0}" = 0 ] || failed="$failed $1"
+}
+
+# component SUBCOMMAND RUSTUP-COMPONENT
+component() {
+    cargo "$1" --version >/dev/null 2>&1 && return
+    command -v rustup >/dev/null && limited 60 rustup component add "$2" && cargo "$1" --version >/dev/null 2>&1
+}
+
+# Not on the user's PATH, and not of another version's configuration format.
+deny_version=0.20.2
+deny_root="$PWD/target/tools"
+
+have_deny() {
+    PATH="$deny_root/bin:$PATH"
+    [ "$(cargo deny --version 2>/dev/null)" = "cargo-deny $deny_version" ] && return
+    echo "== installing cargo-deny $deny_version, some minutes"
+    limited 900 cargo install cargo-deny --locked --version "$deny_version" --root "$deny_root" --quiet
+}
+
+# Without advisories: their database is a git repository that offline machines cannot fetch.
+run_deny() {
+    # The graph spans all targets, so offline needs the sources of all of them.
+    cargo fetch --locked && cargo deny --offline check licenses bans sources
+}
+
+if component fmt rustfmt; then
+    step format cargo fmt --all --check
+else
+    skip format "rustfmt is missing: rustup component add rustfmt"
+fi
+if component clippy clippy; then
+    step clippy cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+else
+    skip clippy "clippy is missing: rustup component add clippy"
+fi
+step rustdoc env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features --locked
+step tests bash scripts/test.sh
+step no-std bash scripts/no-std.sh
+if have_deny; then
+    step deny run_deny
+else
+    skip deny "cargo-deny is missing: cargo install cargo-deny --locked --version $deny_version"
+fi
+
+[ -z "$skipped" ] || echo "== skipped:$skipped"
+if [ -n "$failed" ]; then
+    echo "== FAILED:$failed, $SECONDS s"
+    exit 1
+fi
+echo "== passed, $SECONDS s"

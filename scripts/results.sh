@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Measures the figures of docs/results/README.md again: docs/results/figures.csv. About five minutes on two cores.
+set -eu
+. "$(dirname "$0")/setup.sh"
+cargo build --release --locked -p caligo-runtime
+mkdir -p target/demo
+target/release/caligo-run demo-keys --bits 40000 --qber 0 --alice target/demo/a --bob target/demo/b >/dev/null
+out=docs/results/figures.csv
+frames=${CALIGO_FRAMES:-40000}
+measure() {
+    local name=$1
+    shift
+    echo "$name: caligo-run fer $*" >&2
+    target/release/caligo-run fer "$@" --frames "$frames" --seed 2 --csv | sed -e "1s/^/name,/" -e "2s/^/$name,/"
+}
+{
+    echo "# scripts/results.sh: caligo-run fer ... --frames $frames --seed 2 --csv"
+    # Rate 1/2: the QBER at frame error rates .1 and .01, for both arithmetics.
+    measure mother-0.1 --rate 0.5 --qber 0.0950 --decoder precise
+    measure mother-0.01 --rate 0.5 --qber 0.0884 --decoder precise | tail -n 1
+    # Both arithmetics with the same iterations at the same points.
+    for point in 0.5:0.0950 0.6:0.0630 0.7:0.0405 0.8:0.0215 0.9:0.0070; do
+        for decoder in precise fast; do
+            measure "i8-f32-${point%:*}" --rate "${point%:*}" --qber "${point#*:}" --decoder "$decoder" \
+                --max-iterations 100 | tail -n 1
+        done
+    done
+    # Highest rates.
+    measure high-0.8 --rate 0.8 --qber 0.0215 --decoder precise | tail -n 1
+    measure high-0.9 --rate 0.9 --qber 0.0070 --decoder precise | tail -n 1
+    # What baseline reconciliation chooses for a target of .01, by `caligo-run reconcile`.
+    for qber in 0.02 0.03 0.05 0.08 0.10; do
+        size=$(target/release/caligo-run reconcile --alice target/demo/a --bob target/demo/b --qber "$qber" \
+            --target-fer 0.01 --decoder precise --json |
+            sed -n 's/^ *"punctured": \([0-9]*\),*$/--punctured \1/p; s/^ *"shortened": \([0-9]*\),*$/--shortened \1/p' | tr '\n' ' ')
+        # shellcheck disable=SC2086
+        measure "baseline-$qber" $size --qber "$qber" --decoder precise | tail -n 1
+        # shellcheck disable=SC2086
+        measure "baseline-$qber" $size --qber "$qber" --decoder balanced | tail -n 1
+    done
+} >"$out.new"
+mv "$out.new" "$out"
