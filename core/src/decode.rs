@@ -8,14 +8,16 @@
 //!
 //! A decoder works in a [`Workspace`] over the caller's memory. [`Workspace::load`] is a cold start;
 //! running again without it is a hot start, after [`Workspace::reveal`] has frozen newly disclosed
-//! positions.
+//! positions. Where a run has failed, [`Workspace::doubts`] and [`Decoder::run_guessing`] try single bits.
 
 mod corrected;
+mod guess;
 mod kernel;
 mod sum_product;
 mod workspace;
 
 pub use corrected::Corrected;
+pub use guess::Doubt;
 pub use sum_product::SumProduct;
 pub use workspace::{Layout, Workspace};
 
@@ -54,6 +56,8 @@ pub trait Arithmetic: Copy + kernel::Rule {
     fn quantise(&self, nats: f32) -> Self::Posterior;
     /// `llr` for bit 0, `-llr` for bit 1.
     fn signed(llr: Self::Posterior, bit: bool) -> Self::Posterior;
+    /// |llr|.
+    fn magnitude(llr: Self::Posterior) -> f32;
 }
 
 /// A belief-propagation decoder.

@@ -63,6 +63,11 @@ impl Arithmetic for Corrected {
     fn signed(llr: i16, bit: bool) -> i16 {
         if bit { -llr } else { llr }
     }
+
+    #[inline(always)]
+    fn magnitude(llr: i16) -> f32 {
+        f32::from(llr.unsigned_abs())
+    }
 }
 
 #[doc(hidden)]

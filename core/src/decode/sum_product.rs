@@ -29,6 +29,11 @@ impl Arithmetic for SumProduct {
     fn signed(llr: f32, bit: bool) -> f32 {
         f32::from_bits(llr.to_bits() ^ u32::from(bit) << 31)
     }
+
+    #[inline(always)]
+    fn magnitude(llr: f32) -> f32 {
+        f32::from_bits(llr.to_bits() & 0x7fff_ffff)
+    }
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -119,6 +119,18 @@ impl<'a, A: Arithmetic, M: AsMut<[A::Message]>, P: AsMut<[A::Posterior]>> Worksp
         Ok(())
     }
 
+    /// Posterior of `position`, which is below n.
+    pub(super) fn posterior(&mut self, position: usize) -> A::Posterior {
+        match &self.code {
+            Code::Qc(code) => {
+                let z = code.z();
+                let block = position / z;
+                self.posteriors.as_mut()[2 * z * block + z - code.rest(block) + position % z]
+            }
+            Code::Sparse(_) => self.posteriors.as_mut()[position],
+        }
+    }
+
     /// Writes the posterior of each position (n values): what the decoder believes now.
     ///
     /// # Errors
