@@ -1,11 +1,10 @@
 //! One frame: encoder, decoders and tag. `cargo bench -p caligo-benches`.
 
 use caligo_core::code::{Code, mother_4096};
-use caligo_core::decode::Schedule;
 use caligo_core::puncture::order_4096;
 use caligo_core::verify;
 use caligo_runtime::channel;
-use caligo_runtime::kernel::{Engine, Tier};
+use caligo_runtime::kernel::{Effort, Engine, Tier};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
 fn encoder(c: &mut Criterion) {
@@ -38,7 +37,7 @@ fn decoders(c: &mut Criterion) {
             .filter_map(Result::ok)
             .collect();
         for tier in [Tier::Fast, Tier::Balanced, Tier::Precise] {
-            let Ok(mut engine) = Engine::new(&code, tier, Schedule::Layered, None) else { continue };
+            let Ok(mut engine) = Engine::new(&code, Effort { tier, ..Effort::default() }) else { continue };
             let mut decision = [0; 64];
             let name = BenchmarkId::new(format!("{tier:?}"), format!("p {p} Q {qber}"));
             let mut turn = frames.iter().cycle();

@@ -2,11 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use caligo_core::code::{Code, CodeError, QcCode, SparseCode, mother_4096};
-use caligo_core::decode::{Arithmetic, Corrected, Decoder, Layout, Outcome, Schedule, SumProduct, Workspace};
+use caligo_core::decode::{
+    Arithmetic, Corrected, Decoder, Doubt, Layout, Outcome, Schedule, SumProduct, Workspace,
+};
 use caligo_core::llr::{channel_llr, three_state};
 use caligo_core::puncture::order_4096;
 use caligo_runtime::channel;
-use caligo_runtime::kernel::{Engine, Tier};
+use caligo_runtime::kernel::{Effort, Engine, Tier};
 use caligo_runtime::matrix::base::BaseMatrix;
 use caligo_runtime::matrix::sparse::SparseMatrix;
 use caligo_tests::{naive_integer, naive_syndrome, sample, textbook};
@@ -371,7 +373,11 @@ fn host_kernels_equal_the_core() {
             }
             let mut decision = vec![0; 64];
             for tier in [Tier::Fast, Tier::Precise] {
-                let mut engine = Engine::new(&code, tier, Schedule::Layered, Some(30)).unwrap();
+                let mut engine = Engine::new(
+                    &code,
+                    Effort { tier, max_iterations: Some(30), guesses: Some(0), ..Effort::default() },
+                )
+                .unwrap();
                 let host = engine.decode(&pattern, &received, q, &frame.syndrome, &mut decision).unwrap();
                 let core = if tier == Tier::Fast {
                     let mut llr = vec![0; 4096];
@@ -395,8 +401,8 @@ fn the_balanced_tier_corrects_what_the_fast_one_does_not() {
     let code = mother();
     let (mut a, mut b) = ([0; 64], [0; 64]);
     let pattern = order_4096::ORDER.pattern(0, 0, &mut a, &mut b).unwrap();
-    let mut engines =
-        [Tier::Fast, Tier::Balanced].map(|tier| Engine::new(&code, tier, Schedule::Layered, None).unwrap());
+    let mut engines = [Tier::Fast, Tier::Balanced]
+        .map(|tier| Engine::new(&code, Effort { tier, ..Effort::default() }).unwrap());
     let mut errors = [0; 2];
     let mut decision = vec![0; 64];
     for index in 0..150 {
@@ -410,4 +416,73 @@ fn the_balanced_tier_corrects_what_the_fast_one_does_not() {
         errors[1] += failed[1];
     }
     assert!(errors[1] < errors[0], "{errors:?}");
+}
+
+#[test]
+fn guesses_correct_what_belief_propagation_leaves() {
+    let code = mother();
+    let (mut a, mut b) = ([0; 64], [0; 64]);
+    let pattern = order_4096::ORDER.pattern(1536, 0, &mut a, &mut b).unwrap();
+    let mut engines = [0, 16].map(|guesses| {
+        let effort = Effort { tier: Tier::Precise, guesses: Some(guesses), ..Effort::default() };
+        Engine::new(&code, effort).unwrap()
+    });
+    let mut errors = [0; 2];
+    let mut decision = vec![0; 64];
+    for index in 0..400 {
+        let frame = sample(&code, 0.0205, index);
+        let failed = engines.each_mut().map(|engine| {
+            let outcome =
+                engine.decode(&pattern, &frame.received, 0.0205, &frame.syndrome, &mut decision).unwrap();
+            if outcome.converged {
+                assert_eq!(naive_syndrome(&code, &decision), frame.syndrome);
+            }
+            usize::from(decision != frame.sent)
+        });
+        assert!(failed[1] <= failed[0], "frame {index}");
+        errors[0] += failed[0];
+        errors[1] += failed[1];
+    }
+    // A quarter to a half of the failures near the threshold.
+    assert!(errors[0] >= 10 && 6 * errors[1] <= 5 * errors[0], "{errors:?}");
+}
+
+#[test]
+fn doubts_are_the_least_sure_positions_that_unsatisfied_checks_see() {
+    let code = mother();
+    let s = sample(&code, 0.12, 1);
+    let punctured = &order_4096::ORDER.puncture()[..300];
+    let llr = priors(SumProduct, &s.received, 4096, 0.09, punctured);
+    let layout = Layout::of(&code, Schedule::Layered);
+    let mut work = Workspace::<SumProduct, _, _>::new(
+        &code,
+        Schedule::Layered,
+        vec![0.0; layout.messages],
+        vec![0.0; layout.posteriors],
+    )
+    .unwrap();
+    work.load(&llr).unwrap();
+    let mut decision = vec![0; 64];
+    let decoder = Decoder { arithmetic: SumProduct, max_iterations: 20 };
+    assert!(!decoder.run(&s.syndrome, &mut work, &mut decision).unwrap().converged);
+    let mut doubts = [Doubt::default(); 40];
+    assert_eq!(work.doubts(&s.syndrome, &llr, &decision, &mut doubts).unwrap(), 40);
+    let mut posteriors = vec![0.0f32; 4096];
+    work.posteriors(&mut posteriors).unwrap();
+    let now = naive_syndrome(&code, &decision);
+    let mut seen: Vec<(f32, u32)> = caligo_tests::checks(&code)
+        .iter()
+        .enumerate()
+        .filter(|(check, _)| (now[check / 64] ^ s.syndrome[check / 64]) >> (check % 64) & 1 == 1)
+        .flat_map(|(_, row)| row.iter().filter(|&&v| llr[v] != 0.0).map(|&v| (posteriors[v].abs(), v as u32)))
+        .collect();
+    seen.sort_by(|a, b| a.0.total_cmp(&b.0));
+    seen.dedup();
+    let found: Vec<f32> = doubts.iter().map(|d| d.magnitude).collect();
+    let want: Vec<f32> = seen.iter().take(40).map(|s| s.0).collect();
+    assert_eq!(found, want);
+    for d in doubts {
+        assert_eq!(decision[d.position as usize / 64] >> (d.position % 64) & 1 == 1, d.bit);
+    }
+    assert_eq!(work.doubts(&s.syndrome, &llr, &decision, &mut []).unwrap(), 0);
 }

@@ -5,10 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use caligo_core::code::mother_4096;
-use caligo_core::decode::Schedule;
 use caligo_core::puncture::order_4096;
 use caligo_core::rate::table_4096;
-use caligo_runtime::kernel::Tier;
+use caligo_runtime::kernel::{Effort, Tier};
 use caligo_runtime::montecarlo::{self, Run, clopper_pearson};
 
 /// decoder, punctured, shortened, QBER, frames, frame errors.
@@ -43,9 +42,7 @@ fn comes_out_again(row: &Row, tier: Tier) {
         pattern,
         leak: 2048 - row.1,
         qber: row.3,
-        tier,
-        schedule: Schedule::Layered,
-        max_iterations: None,
+        effort: Effort { tier, ..Effort::default() },
         frames: 2048,
         errors: u64::MAX,
         seed: 4242,
@@ -68,13 +65,13 @@ fn two_points_of_the_table_come_out_again() {
             })
             .unwrap_or_else(|| panic!("{decoder} {p} is in the table"))
     };
-    comes_out_again(near("precise", 0), Tier::Precise);
+    comes_out_again(near("balanced", 0), Tier::Balanced);
     comes_out_again(near("fast", 1170), Tier::Fast);
 }
 
 #[test]
 fn thresholds_rise_along_the_table_and_fall_with_the_target() {
-    for table in [table_4096::PRECISE, table_4096::FAST] {
+    for table in [table_4096::PRECISE, table_4096::BALANCED, table_4096::FAST] {
         assert_eq!((table.n, table.m), (4096, 2048));
         for pair in table.points.windows(2) {
             assert!(pair[0].p > pair[1].p || pair[0].s < pair[1].s);
@@ -97,9 +94,7 @@ fn results_do_not_depend_on_the_threads() {
         pattern,
         leak: 1048,
         qber: 0.045,
-        tier: Tier::Balanced,
-        schedule: Schedule::Layered,
-        max_iterations: None,
+        effort: Effort::default(),
         frames: 600,
         errors: 20,
         seed: 3,

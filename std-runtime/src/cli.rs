@@ -12,6 +12,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::kernel::{Effort, Tier};
 use crate::matrix::library::{Library, LibraryError};
 
 /// Information reconciliation for quantum cryptography.
@@ -90,6 +91,34 @@ impl From<ScheduleArg> for caligo_core::decode::Schedule {
         match schedule {
             ScheduleArg::Layered => Self::Layered,
             ScheduleArg::Flooding => Self::Flooding,
+        }
+    }
+}
+
+/// How to decode.
+#[derive(Debug, Args)]
+struct EffortArgs {
+    /// Decoder.
+    #[arg(long, value_enum, default_value_t = Tier::Balanced)]
+    decoder: Tier,
+    /// Order of updates.
+    #[arg(long, value_enum, default_value_t = ScheduleArg::Layered)]
+    schedule: ScheduleArg,
+    /// Iterations of the decoder's last stage [default: 40 fast, 100 others].
+    #[arg(long, value_name = "I", value_parser = clap::value_parser!(u16).range(1..))]
+    max_iterations: Option<u16>,
+    /// Positions to guess in turn after a failure [default: 16 precise, 0 others].
+    #[arg(long, value_name = "G", value_parser = clap::value_parser!(u16).range(..=1024))]
+    guesses: Option<u16>,
+}
+
+impl EffortArgs {
+    fn effort(&self) -> Effort {
+        Effort {
+            tier: self.decoder,
+            schedule: self.schedule.into(),
+            max_iterations: self.max_iterations,
+            guesses: self.guesses,
         }
     }
 }

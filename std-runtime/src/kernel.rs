@@ -7,7 +7,7 @@
 use std::fmt;
 
 use caligo_core::code::{Code, LengthError};
-use caligo_core::decode::{Corrected, Decoder, Layout, Outcome, Schedule, SumProduct, Workspace};
+use caligo_core::decode::{Corrected, Decoder, Doubt, Layout, Outcome, Schedule, SumProduct, Workspace};
 use caligo_core::llr;
 use caligo_core::puncture::Pattern;
 use multiversion::multiversion;
@@ -23,7 +23,7 @@ pub enum Tier {
     /// 8-bit first, then f32 sum-product where that failed.
     #[default]
     Balanced,
-    /// f32 sum-product, at most 100 iterations.
+    /// f32 sum-product, at most 100 iterations; where that failed, 16 positions in doubt are guessed in turn.
     Precise,
 }
 
@@ -33,6 +33,14 @@ impl Tier {
         match self {
             Self::Fast => 40,
             Self::Balanced | Self::Precise => 100,
+        }
+    }
+
+    /// Positions guessed after a failure when no number is asked for.
+    pub const fn default_guesses(self) -> u16 {
+        match self {
+            Self::Fast | Self::Balanced => 0,
+            Self::Precise => 16,
         }
     }
 }
@@ -47,8 +55,21 @@ impl fmt::Display for Tier {
     }
 }
 
-/// Iterations of the 8-bit pass of [`Tier::Balanced`].
+/// Iterations of the 8-bit pass of [`Tier::Balanced`], and of a guess.
 const FIRST_PASS: u16 = 40;
+
+/// What an engine does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Effort {
+    /// Which arithmetics.
+    pub tier: Tier,
+    /// Order of updates.
+    pub schedule: Schedule,
+    /// Iterations of the last stage, if not the tier's.
+    pub max_iterations: Option<u16>,
+    /// Positions guessed after a failure, if not the tier's number.
+    pub guesses: Option<u16>,
+}
 
 type Words8<'a> = Workspace<'a, Corrected, Vec<i8>, Vec<i16>>;
 type Words32<'a> = Workspace<'a, SumProduct, Vec<f32>, Vec<f32>>;
@@ -56,41 +77,38 @@ type Words32<'a> = Workspace<'a, SumProduct, Vec<f32>, Vec<f32>>;
 /// A decoder with its memory.
 #[derive(Debug)]
 pub struct Engine<'a> {
+    integer_first: bool,
     integer: Option<(Decoder<Corrected>, Words8<'a>, Vec<i16>)>,
     float: Option<(Decoder<SumProduct>, Words32<'a>, Vec<f32>)>,
+    doubts: Vec<Doubt>,
 }
 
 impl<'a> Engine<'a> {
-    /// An engine for `code`; `max_iterations` overrides the last stage's.
+    /// An engine for `code`.
     ///
     /// # Errors
     /// [`LengthError`] never occurs for a validated code; it is passed on rather than unwrapped.
-    pub fn new(
-        code: &Code<'a>,
-        tier: Tier,
-        schedule: Schedule,
-        max_iterations: Option<u16>,
-    ) -> Result<Self, LengthError> {
+    pub fn new(code: &Code<'a>, effort: Effort) -> Result<Self, LengthError> {
+        let Effort { tier, schedule, .. } = effort;
         let layout = Layout::of(code, schedule);
-        let last = max_iterations.unwrap_or(tier.default_iterations());
-        let integer = match tier {
-            Tier::Precise => None,
-            Tier::Fast | Tier::Balanced => {
-                let max_iterations = if tier == Tier::Fast { last } else { FIRST_PASS.min(last) };
-                let work =
-                    Workspace::new(code, schedule, vec![0; layout.messages], vec![0; layout.posteriors])?;
-                Some((Decoder { arithmetic: Corrected::default(), max_iterations }, work, vec![0; code.n()]))
-            }
+        let last = effort.max_iterations.unwrap_or(tier.default_iterations());
+        let guesses = effort.guesses.unwrap_or(tier.default_guesses());
+        let integer = if tier == Tier::Precise && guesses == 0 {
+            None
+        } else {
+            let max_iterations = if tier == Tier::Fast { last } else { FIRST_PASS.min(last) };
+            let work = Workspace::new(code, schedule, vec![0; layout.messages], vec![0; layout.posteriors])?;
+            Some((Decoder { arithmetic: Corrected::default(), max_iterations }, work, vec![0; code.n()]))
         };
-        let float = match tier {
-            Tier::Fast => None,
-            Tier::Balanced | Tier::Precise => {
-                let work =
-                    Workspace::new(code, schedule, vec![0.0; layout.messages], vec![0.0; layout.posteriors])?;
-                Some((Decoder { arithmetic: SumProduct, max_iterations: last }, work, vec![0.0; code.n()]))
-            }
+        let float = if tier == Tier::Fast {
+            None
+        } else {
+            let work =
+                Workspace::new(code, schedule, vec![0.0; layout.messages], vec![0.0; layout.posteriors])?;
+            Some((Decoder { arithmetic: SumProduct, max_iterations: last }, work, vec![0.0; code.n()]))
         };
-        Ok(Self { integer, float })
+        let doubts = vec![Doubt::default(); guesses.into()];
+        Ok(Self { integer_first: tier != Tier::Precise, integer, float, doubts })
     }
 
     /// Decodes `frame` as received over a binary symmetric channel of error rate `qber` to the string
@@ -106,19 +124,44 @@ impl<'a> Engine<'a> {
         syndrome: &[u64],
         decision: &mut [u64],
     ) -> Result<Outcome, LengthError> {
-        let mut spent = 0;
-        if let Some((decoder, work, priors)) = &mut self.integer {
-            let outcome = run_integer(decoder, work, priors, pattern, frame, qber, syndrome, decision)?;
-            if outcome.converged || self.float.is_none() {
+        let mut outcome = Outcome { converged: false, iterations: 0, unsatisfied: 0 };
+        let mut spent = 0u16;
+        if let Some((decoder, work, priors)) = self.integer.as_mut().filter(|_| self.integer_first) {
+            outcome = run_integer(decoder, work, priors, pattern, frame, qber, syndrome, decision)?;
+            if outcome.converged {
                 return Ok(outcome);
             }
             spent = outcome.iterations;
         }
         if let Some((decoder, work, priors)) = &mut self.float {
-            let outcome = run_float(decoder, work, priors, pattern, frame, qber, syndrome, decision)?;
-            return Ok(Outcome { iterations: outcome.iterations.saturating_add(spent), ..outcome });
+            outcome = run_float(decoder, work, priors, pattern, frame, qber, syndrome, decision)?;
+            spent = spent.saturating_add(outcome.iterations);
         }
-        Ok(Outcome { converged: false, iterations: spent, unsatisfied: 0 })
+        if !outcome.converged && !self.doubts.is_empty() {
+            outcome = self.guess(pattern, frame, qber, syndrome, decision)?;
+            spent = spent.saturating_add(outcome.iterations);
+        }
+        Ok(Outcome { iterations: spent, ..outcome })
+    }
+
+    /// The last stage says where the doubts are; the 8-bit decoder tries them.
+    fn guess(
+        &mut self,
+        pattern: &Pattern<'_>,
+        frame: &[u64],
+        qber: f64,
+        syndrome: &[u64],
+        decision: &mut [u64],
+    ) -> Result<Outcome, LengthError> {
+        let Some((decoder, work, priors)) = &mut self.integer else {
+            return Ok(Outcome { converged: false, iterations: 0, unsatisfied: 0 });
+        };
+        let found = match &mut self.float {
+            Some((_, work, priors)) => work.doubts(syndrome, priors, decision, &mut self.doubts)?,
+            None => work.doubts(syndrome, priors, decision, &mut self.doubts)?,
+        };
+        llr::three_state(&decoder.arithmetic, pattern, frame, qber, priors)?;
+        run_guesses(decoder, work, priors, &self.doubts[..found], syndrome, decision)
     }
 }
 
@@ -174,4 +217,19 @@ fn run_float(
     llr::three_state(&decoder.arithmetic, pattern, frame, qber, priors)?;
     work.load(priors)?;
     decoder.run(syndrome, work, decision)
+}
+
+#[multiversion(targets(
+    "x86_64+avx+avx2+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+bmi1+bmi2+fma+lzcnt+popcnt",
+    "x86_64+avx+avx2+bmi1+bmi2+fma+lzcnt+popcnt",
+))]
+fn run_guesses(
+    decoder: &Decoder<Corrected>,
+    work: &mut Words8<'_>,
+    priors: &[i16],
+    doubts: &[Doubt],
+    syndrome: &[u64],
+    decision: &mut [u64],
+) -> Result<Outcome, LengthError> {
+    decoder.run_guessing(syndrome, work, priors, doubts, decision)
 }

@@ -7,14 +7,13 @@ use std::time::Instant;
 
 use caligo_core::bits;
 use caligo_core::code::{Code, LengthError};
-use caligo_core::decode::Schedule;
 use caligo_core::limits;
 use caligo_core::puncture::Pattern;
 use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::channel;
-use crate::kernel::{Engine, Tier};
+use crate::kernel::{Effort, Engine, Tier};
 
 /// What to simulate.
 #[derive(Clone, Copy, Debug)]
@@ -28,11 +27,7 @@ pub struct Run<'a> {
     /// Error rate of the channel; the decoder knows it.
     pub qber: f64,
     /// Decoder.
-    pub tier: Tier,
-    /// Order of updates.
-    pub schedule: Schedule,
-    /// Iterations of the last stage.
-    pub max_iterations: Option<u16>,
+    pub effort: Effort,
     /// Frames at most.
     pub frames: u64,
     /// Stop after the round in which so many frame errors have been seen.
@@ -141,7 +136,7 @@ impl<'a> Simulator<'a> {
     fn new(run: &Run<'a>) -> Result<Self, LengthError> {
         Ok(Self {
             run: *run,
-            engine: Engine::new(&run.code, run.tier, run.schedule, run.max_iterations)?,
+            engine: Engine::new(&run.code, run.effort)?,
             syndrome: vec![0; bits::words_for(run.code.m())],
             decision: vec![0; bits::words_for(run.code.n())],
         })
@@ -186,7 +181,7 @@ pub fn report(run: &Run<'_>, tally: &Tally) -> Report {
         punctured: p,
         shortened: s,
         qber: run.qber,
-        decoder: run.tier,
+        decoder: run.effort.tier,
         frames: tally.frames,
         frame_errors: tally.frame_errors,
         fer,

@@ -146,7 +146,7 @@ fn rates(args: &RatesArgs) -> anyhow::Result<()> {
     let mut csv = format!(
         "# {command}\ndecoder,punctured,shortened,qber,frames,frame_errors,undetected,iterations_mean,f\n"
     );
-    let bar = super::progress_bar(2 * sizes.len() as u64, "patterns");
+    let bar = super::progress_bar(3 * sizes.len() as u64, "patterns");
     let mut measure = |tier| {
         let mut last = None;
         calibrate::table(&library, tier, &sizes, args.frames, args.seed, |point| {
@@ -168,13 +168,12 @@ fn rates(args: &RatesArgs) -> anyhow::Result<()> {
             );
         })
     };
-    let precise = measure(Tier::Precise)?;
-    let fast = measure(Tier::Fast)?;
+    let tables = [measure(Tier::Precise)?, measure(Tier::Balanced)?, measure(Tier::Fast)?];
     bar.finish_and_clear();
     if let Some(path) = &args.csv {
         write_text(path, &csv)?;
     }
-    let table = calibrate::rust(code.n(), code.m(), &command, &precise, &fast);
+    let table = calibrate::rust(code.n(), code.m(), &command, &tables);
     match &args.core {
         Some(core) => write_text(&core.join("rate/table_4096.rs"), &table)?,
         None => print(&table)?,

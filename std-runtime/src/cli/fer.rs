@@ -7,8 +7,7 @@ use caligo_core::bits::words_for;
 use caligo_core::puncture;
 use clap::{ArgGroup, Args};
 
-use super::{CodeArgs, Ending, ScheduleArg, parse_probability, parse_qber, print, progress_bar};
-use crate::kernel::Tier;
+use super::{CodeArgs, EffortArgs, Ending, parse_probability, parse_qber, print, progress_bar};
 use crate::montecarlo::{self, Run};
 
 /// Arguments of `fer`.
@@ -27,15 +26,8 @@ pub(super) struct FerArgs {
     /// Error rate of the channel.
     #[arg(long, value_name = "Q", allow_negative_numbers = true, value_parser = parse_qber)]
     qber: f64,
-    /// Decoder.
-    #[arg(long, value_enum, default_value_t = Tier::Balanced)]
-    decoder: Tier,
-    /// Order of updates.
-    #[arg(long, value_enum, default_value_t = ScheduleArg::Layered)]
-    schedule: ScheduleArg,
-    /// Iterations of the decoder's last stage [default: 40 fast, 100 others].
-    #[arg(long, value_name = "I", value_parser = clap::value_parser!(u16).range(1..))]
-    max_iterations: Option<u16>,
+    #[command(flatten)]
+    effort: EffortArgs,
     /// Frames at most.
     #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..))]
     frames: u64,
@@ -70,9 +62,7 @@ pub(super) fn run(args: &FerArgs) -> anyhow::Result<Ending> {
         pattern,
         leak: library.rank() - library.padding_rank(p),
         qber: args.qber,
-        tier: args.decoder,
-        schedule: args.schedule.into(),
-        max_iterations: args.max_iterations,
+        effort: args.effort.effort(),
         frames: args.frames,
         errors: args.errors.unwrap_or(u64::MAX),
         seed: args.seed,

@@ -7,8 +7,7 @@ use anyhow::bail;
 use clap::Args;
 use serde::Serialize;
 
-use super::{CodeArgs, Ending, ScheduleArg, parse_efficiency, parse_qber, parse_target, print, progress_bar};
-use crate::kernel::Tier;
+use super::{CodeArgs, EffortArgs, Ending, parse_efficiency, parse_qber, parse_target, print, progress_bar};
 use crate::keyfile::{self, Format};
 use crate::session::local::{self, Config, QberSource};
 use crate::session::report::Report;
@@ -51,15 +50,8 @@ pub(super) struct ReconcileArgs {
     /// Choose the code rate by this efficiency instead of the measured table.
     #[arg(long, value_name = "F", value_parser = parse_efficiency)]
     efficiency: Option<f64>,
-    /// Decoder.
-    #[arg(long, value_enum, default_value_t = Tier::Balanced)]
-    decoder: Tier,
-    /// Order of updates.
-    #[arg(long, value_enum, default_value_t = ScheduleArg::Layered)]
-    schedule: ScheduleArg,
-    /// Iterations of the decoder's last stage [default: 40 fast, 100 others].
-    #[arg(long, value_name = "I", value_parser = clap::value_parser!(u16).range(1..))]
-    max_iterations: Option<u16>,
+    #[command(flatten)]
+    effort: EffortArgs,
     /// Seed of the public permutation and sample; random if not given.
     #[arg(long, value_name = "K")]
     seed: Option<u64>,
@@ -95,9 +87,7 @@ pub(super) fn run(args: &ReconcileArgs) -> anyhow::Result<Ending> {
         qber: args.qber,
         target_fer: args.target_fer,
         efficiency: args.efficiency,
-        tier: args.decoder,
-        schedule: args.schedule.into(),
-        max_iterations: args.max_iterations,
+        effort: args.effort.effort(),
         seed: args.seed,
     };
     let bar = progress_bar(0, "blocks");

@@ -201,7 +201,11 @@ impl Library {
             }
             f * limits::entropy(qber.max(2e-3))
         } else {
-            let table = if tier == Tier::Fast { table_4096::FAST } else { table_4096::PRECISE };
+            let table = match tier {
+                Tier::Fast => table_4096::FAST,
+                Tier::Balanced => table_4096::BALANCED,
+                Tier::Precise => table_4096::PRECISE,
+            };
             let known = table.select(qber, fer)?;
             if self.is_built_in() {
                 return Ok(known);

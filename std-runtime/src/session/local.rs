@@ -13,7 +13,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use caligo_core::bits::{self, words_for};
 use caligo_core::code::LengthError;
-use caligo_core::decode::Schedule;
 use caligo_core::leakage::{Disclosed, LeakBits, Policy};
 use caligo_core::limits;
 use caligo_core::puncture::{self, Pattern, PatternError};
@@ -22,7 +21,7 @@ use rayon::prelude::*;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::entropy;
-use crate::kernel::{Engine, Tier};
+use crate::kernel::{Effort, Engine};
 use crate::keyfile::Key;
 use crate::matrix::library::{Library, LibraryError};
 use crate::montecarlo::clopper_pearson;
@@ -50,11 +49,7 @@ pub struct Config {
     /// Efficiency to choose the rate by, instead of the measured table.
     pub efficiency: Option<f64>,
     /// Decoder.
-    pub tier: Tier,
-    /// Order of updates.
-    pub schedule: Schedule,
-    /// Iterations of the last stage.
-    pub max_iterations: Option<u16>,
+    pub effort: Effort,
     /// Seed of the public permutation; the operating system's entropy if none.
     pub seed: Option<u64>,
 }
@@ -185,7 +180,7 @@ pub fn reconcile(
     let decoded: Vec<Decoded> = blocks
         .par_iter()
         .map_init(
-            || Engine::new(&code, config.tier, config.schedule, config.max_iterations),
+            || Engine::new(&code, config.effort),
             |engine, block| {
                 let engine = engine.as_mut().map_err(|e| *e)?;
                 let result = context.block(engine, block);
@@ -273,7 +268,7 @@ pub fn reconcile(
             .and_then(|q| limits::converse_leak(shown_payload, q, config.target_fer))
             .map(|leak| leak / (shown_payload as f64 * noise)),
         target_fer: config.target_fer,
-        decoder: config.tier,
+        decoder: config.effort.tier,
         undetected_log2: verdict.undetected_log2,
         input_bits: alice.bits,
         failed,
@@ -372,7 +367,7 @@ fn choose(
     library: &Library,
     config: &Config,
 ) -> Result<(f64, Option<f64>, Selection), SessionError> {
-    let select = |qber| library.select(config.tier, qber, config.target_fer, config.efficiency);
+    let select = |qber| library.select(config.effort.tier, qber, config.target_fer, config.efficiency);
     match config.qber {
         QberSource::Given(qber) => Ok((qber, None, select(qber)?)),
         QberSource::Estimate => {
