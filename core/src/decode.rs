@@ -18,6 +18,7 @@ mod workspace;
 
 pub use corrected::Corrected;
 pub use guess::Doubt;
+pub use kernel::Rule;
 pub use sum_product::SumProduct;
 pub use workspace::{Layout, Workspace};
 
@@ -47,7 +48,7 @@ pub struct Outcome {
 }
 
 /// Message representation and check-node rule: [`SumProduct`] or [`Corrected`].
-pub trait Arithmetic: Copy + kernel::Rule {
+pub trait Arithmetic: Copy + Rule {
     /// Posterior of a position whose value is known to be 0: the messages of a column of up to 157 checks do
     /// not change its sign.
     const KNOWN: Self::Posterior;

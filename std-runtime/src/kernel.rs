@@ -7,7 +7,9 @@
 use std::fmt;
 
 use caligo_core::code::{Code, LengthError};
-use caligo_core::decode::{Corrected, Decoder, Doubt, Layout, Outcome, Schedule, SumProduct, Workspace};
+use caligo_core::decode::{
+    Arithmetic, Corrected, Decoder, Doubt, Layout, Outcome, Rule, Schedule, SumProduct, Workspace,
+};
 use caligo_core::llr;
 use caligo_core::puncture::Pattern;
 use multiversion::multiversion;
@@ -71,15 +73,14 @@ pub struct Effort {
     pub guesses: Option<u16>,
 }
 
-type Words8<'a> = Workspace<'a, Corrected, Vec<i8>, Vec<i16>>;
-type Words32<'a> = Workspace<'a, SumProduct, Vec<f32>, Vec<f32>>;
+type Words<'a, A> = Workspace<'a, A, Vec<<A as Rule>::Message>, Vec<<A as Rule>::Posterior>>;
 
 /// A decoder with its memory.
 #[derive(Debug)]
 pub struct Engine<'a> {
     integer_first: bool,
-    integer: Option<(Decoder<Corrected>, Words8<'a>, Vec<i16>)>,
-    float: Option<(Decoder<SumProduct>, Words32<'a>, Vec<f32>)>,
+    integer: Option<(Decoder<Corrected>, Words<'a, Corrected>, Vec<i16>)>,
+    float: Option<(Decoder<SumProduct>, Words<'a, SumProduct>, Vec<f32>)>,
     doubts: Vec<Doubt>,
 }
 
@@ -127,14 +128,14 @@ impl<'a> Engine<'a> {
         let mut outcome = Outcome { converged: false, iterations: 0, unsatisfied: 0 };
         let mut spent = 0u16;
         if let Some((decoder, work, priors)) = self.integer.as_mut().filter(|_| self.integer_first) {
-            outcome = run_integer(decoder, work, priors, pattern, frame, qber, syndrome, decision)?;
+            outcome = run(decoder, work, priors, pattern, frame, qber, syndrome, decision)?;
             if outcome.converged {
                 return Ok(outcome);
             }
             spent = outcome.iterations;
         }
         if let Some((decoder, work, priors)) = &mut self.float {
-            outcome = run_float(decoder, work, priors, pattern, frame, qber, syndrome, decision)?;
+            outcome = run(decoder, work, priors, pattern, frame, qber, syndrome, decision)?;
             spent = spent.saturating_add(outcome.iterations);
         }
         if !outcome.converged && !self.doubts.is_empty() {
@@ -179,15 +180,16 @@ impl Drop for Engine<'_> {
     }
 }
 
+/// Priors, cold start, run.
 #[multiversion(targets(
     "x86_64+avx+avx2+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+bmi1+bmi2+fma+lzcnt+popcnt",
     "x86_64+avx+avx2+bmi1+bmi2+fma+lzcnt+popcnt",
 ))]
 #[expect(clippy::too_many_arguments, reason = "a kernel's operands")]
-fn run_integer(
-    decoder: &Decoder<Corrected>,
-    work: &mut Words8<'_>,
-    priors: &mut [i16],
+fn run<A: Arithmetic>(
+    decoder: &Decoder<A>,
+    work: &mut Words<'_, A>,
+    priors: &mut [A::Posterior],
     pattern: &Pattern<'_>,
     frame: &[u64],
     qber: f64,
@@ -199,34 +201,15 @@ fn run_integer(
     decoder.run(syndrome, work, decision)
 }
 
+/// Runs that take each doubt for known.
 #[multiversion(targets(
     "x86_64+avx+avx2+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+bmi1+bmi2+fma+lzcnt+popcnt",
     "x86_64+avx+avx2+bmi1+bmi2+fma+lzcnt+popcnt",
 ))]
-#[expect(clippy::too_many_arguments, reason = "a kernel's operands")]
-fn run_float(
-    decoder: &Decoder<SumProduct>,
-    work: &mut Words32<'_>,
-    priors: &mut [f32],
-    pattern: &Pattern<'_>,
-    frame: &[u64],
-    qber: f64,
-    syndrome: &[u64],
-    decision: &mut [u64],
-) -> Result<Outcome, LengthError> {
-    llr::three_state(&decoder.arithmetic, pattern, frame, qber, priors)?;
-    work.load(priors)?;
-    decoder.run(syndrome, work, decision)
-}
-
-#[multiversion(targets(
-    "x86_64+avx+avx2+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+bmi1+bmi2+fma+lzcnt+popcnt",
-    "x86_64+avx+avx2+bmi1+bmi2+fma+lzcnt+popcnt",
-))]
-fn run_guesses(
-    decoder: &Decoder<Corrected>,
-    work: &mut Words8<'_>,
-    priors: &[i16],
+fn run_guesses<A: Arithmetic>(
+    decoder: &Decoder<A>,
+    work: &mut Words<'_, A>,
+    priors: &[A::Posterior],
     doubts: &[Doubt],
     syndrome: &[u64],
     decision: &mut [u64],
