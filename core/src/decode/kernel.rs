@@ -189,16 +189,11 @@ impl<A: Arithmetic, G: Layers> Job<'_, A, G> {
         for layer in 0..graph.layers() {
             let edges = graph.edges(layer);
             for (edge, input) in edges.clone().zip(inputs.chunks_exact_mut(z)) {
-                let block = graph.block(edge);
-                let turn = (graph.shift(edge) + z - graph.rest(block)) % z;
+                let (block, turn) = (graph.block(edge), turn_from_rest(graph, z, edge));
                 let messages = &self.messages[edge * z..][..z];
                 let from = block * stride + turn;
                 subtract_lanes::<A, L>(&blocks[from..from + z], messages, input);
-                // Lane i stands at (i + turn) mod z of the block.
-                let sum = &mut sums[block * z..][..z];
-                let (head, tail) = messages.split_at(z - turn);
-                sum[turn..].iter_mut().zip(head).for_each(|(s, &m)| *s = A::subtract(*s, m));
-                sum[..turn].iter_mut().zip(tail).for_each(|(s, &m)| *s = A::subtract(*s, m));
+                combine_turned(&mut sums[block * z..][..z], messages, turn, A::subtract);
             }
             update_layer::<A, L, D>(
                 rule,
@@ -211,12 +206,8 @@ impl<A: Arithmetic, G: Layers> Job<'_, A, G> {
                 self.messages,
             );
             for edge in edges {
-                let block = graph.block(edge);
-                let turn = (graph.shift(edge) + z - graph.rest(block)) % z;
-                let sum = &mut sums[block * z..][..z];
-                let (head, tail) = self.messages[edge * z..][..z].split_at(z - turn);
-                sum[turn..].iter_mut().zip(head).for_each(|(s, &m)| *s = A::add(*s, m));
-                sum[..turn].iter_mut().zip(tail).for_each(|(s, &m)| *s = A::add(*s, m));
+                let sum = &mut sums[graph.block(edge) * z..][..z];
+                combine_turned(sum, &self.messages[edge * z..][..z], turn_from_rest(graph, z, edge), A::add);
             }
         }
         for (sum, pair) in sums.chunks_exact(z).zip(blocks.chunks_exact_mut(stride)) {
@@ -305,6 +296,27 @@ fn update_layer<A: Arithmetic, const L: usize, const D: usize>(
             }
         }
     }
+}
+
+/// How far edge `edge` turns its block out of the rest frame.
+#[inline(always)]
+fn turn_from_rest(graph: &impl Layers, z: usize, edge: usize) -> usize {
+    (graph.shift(edge) + z - graph.rest(graph.block(edge))) % z
+}
+
+/// Lane i of `messages` stands at (i + turn) mod z of the block's `sums`.
+#[inline(always)]
+fn combine_turned<P: Copy, M: Copy>(
+    sums: &mut [P],
+    messages: &[M],
+    turn: usize,
+    combine: impl Fn(P, M) -> P,
+) {
+    let (head, tail) = messages.split_at(messages.len() - turn);
+    let (wrapped, straight) = sums.split_at_mut(turn);
+    // Two plain loops: one over a chain of both parts does not vectorise.
+    straight.iter_mut().zip(head).for_each(|(sum, &message)| *sum = combine(*sum, message));
+    wrapped.iter_mut().zip(tail).for_each(|(sum, &message)| *sum = combine(*sum, message));
 }
 
 #[inline(always)]
