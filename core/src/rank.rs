@@ -61,14 +61,21 @@ pub fn rank(code: &Code<'_>) -> usize {
 
 /// Rank of the columns named by `positions`; positions outside the code are ignored.
 pub fn rank_of(code: &Code<'_>, positions: impl IntoIterator<Item = usize>) -> usize {
+    prefix_ranks(code, positions).last().copied().unwrap_or(0)
+}
+
+/// Rank of the columns named by each prefix of `positions`, the empty one first.
+pub fn prefix_ranks(code: &Code<'_>, positions: impl IntoIterator<Item = usize>) -> Vec<usize> {
     let columns = columns(code);
     let mut basis = Basis::new(code.m());
+    let mut ranks = vec![0];
     for position in positions {
         if let Some(column) = columns.get(position) {
             basis.insert(column);
         }
+        ranks.push(basis.rank());
     }
-    basis.rank()
+    ranks
 }
 
 /// The columns of the matrix, packed, m bits each.

@@ -88,7 +88,7 @@ pub struct Library {
     shorten: Vec<u16>,
     rank: usize,
     /// Rank of each prefix of the puncturing order, or a lower bound that does not fall.
-    padding_ranks: Vec<u32>,
+    padding_ranks: Vec<usize>,
 }
 
 impl Library {
@@ -101,7 +101,7 @@ impl Library {
             shorten: order_4096::ORDER.shorten().to_vec(),
             rank: mother_4096::CODE.base_rows() * mother_4096::CODE.z(),
             // A test holds the generated order to its independence.
-            padding_ranks: (0..=order_4096::ORDER.puncture().len() as u32).collect(),
+            padding_ranks: (0..=order_4096::ORDER.puncture().len()).collect(),
         }
     }
 
@@ -175,7 +175,7 @@ impl Library {
     /// Rank of the first `p` punctured columns: how many bits of the syndrome the padding masks. Above
     /// 8192 checks a lower bound by peeling, which can only overstate a leak.
     pub fn padding_rank(&self, p: usize) -> usize {
-        self.padding_ranks.get(p).or(self.padding_ranks.last()).map_or(0, |&rank| rank as usize)
+        self.padding_ranks.get(p).or(self.padding_ranks.last()).copied().unwrap_or(0)
     }
 
     /// Length of the puncturing order.
@@ -246,8 +246,9 @@ impl Library {
 /// Rank of every prefix of `order`. Where all of it peels, all of it is independent; else by elimination,
 /// or, in a code too large for that, the longest prefix that peels bounds those after it. (What peels
 /// still peels with positions taken away, so the search may halve.)
-fn prefix_ranks(code: &Code<'_>, order: &[u16]) -> Vec<u32> {
-    let peels = |p: usize| rank::peel(code, order[..p].iter().map(|&v| usize::from(v))) == p;
+fn prefix_ranks(code: &Code<'_>, order: &[u16]) -> Vec<usize> {
+    let prefix = |p: usize| order[..p].iter().map(|&v| usize::from(v));
+    let peels = |p: usize| rank::peel(code, prefix(p)) == p;
     let (mut good, mut bad) = (0, order.len() + 1);
     while bad - good > 1 {
         // The whole order first: it is what usually peels.
@@ -255,18 +256,9 @@ fn prefix_ranks(code: &Code<'_>, order: &[u16]) -> Vec<u32> {
         if peels(middle) { good = middle } else { bad = middle }
     }
     if good == order.len() || code.m() > EXACT_RANK_CHECKS {
-        return (0..=order.len()).map(|p| p.min(good) as u32).collect();
+        return (0..=order.len()).map(|p| p.min(good)).collect();
     }
-    let columns = rank::columns(code);
-    let mut basis = rank::Basis::new(code.m());
-    let mut ranks = vec![0];
-    for &v in order {
-        if let Some(column) = columns.get(usize::from(v)) {
-            basis.insert(column);
-        }
-        ranks.push(basis.rank() as u32);
-    }
-    ranks
+    rank::prefix_ranks(code, prefix(order.len()))
 }
 
 impl Matrix {

@@ -65,9 +65,8 @@ pub fn build(base: &BaseMatrix, seed: u64) -> Result<Orders, CodeError> {
 
 /// Length of the longest prefix of `order` whose columns are independent.
 pub fn independent_prefix(code: &Code<'_>, order: &[u16]) -> usize {
-    let columns = rank::columns(code);
-    let mut basis = rank::Basis::new(code.m());
-    order.iter().take_while(|&&v| columns.get(usize::from(v)).is_some_and(|c| basis.insert(c))).count()
+    let ranks = rank::prefix_ranks(code, order.iter().map(|&v| v.into()));
+    ranks.windows(2).take_while(|pair| pair[0] < pair[1]).count()
 }
 
 /// A degree-2 column between neighbouring rows with equal shifts.
