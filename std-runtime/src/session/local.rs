@@ -12,10 +12,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use caligo_core::bits::{self, words_for};
-use caligo_core::code::LengthError;
+use caligo_core::code::{Code, LengthError};
 use caligo_core::leakage::{Disclosed, LeakBits, Policy};
 use caligo_core::limits;
-use caligo_core::puncture::{self, Pattern, PatternError};
+use caligo_core::puncture::{self, Order, Pattern, PatternError};
 use caligo_core::rate::{RateError, Selection};
 use rayon::prelude::*;
 use zeroize::{Zeroize, Zeroizing};
@@ -114,12 +114,10 @@ pub struct Reconciled {
     pub report: Report,
 }
 
-/// One block's size and place in the permuted key.
+/// One block's place in the permuted key, and its pattern.
 pub(super) struct Block<'a> {
     pub(super) start: usize,
     pub(super) pattern: Pattern<'a>,
-    /// Size chosen for it.
-    pub(super) size: Selection,
 }
 
 /// One block as Bob ends it.
@@ -153,30 +151,22 @@ pub fn reconcile(
 
     let code = library.code()?;
     let order = library.order()?;
-    let words = words_for(code.n());
-    let masks = |size: Selection, buffers: &mut (Vec<u64>, Vec<u64>)| -> Result<(), PatternError> {
-        *buffers = (vec![0; words], vec![0; words]);
-        order.pattern(size.p, size.s, &mut buffers.0, &mut buffers.1).map(drop)
-    };
-    let payload = code.n() - full.p - full.s;
+    let masks = || (vec![0; words_for(code.n())], vec![0; words_for(code.n())]);
+    let (mut full_masks, mut tail_masks) = (masks(), masks());
+    let full_pattern = order.pattern(full.p, full.s, &mut full_masks.0, &mut full_masks.1)?;
+    let payload = full_pattern.payload();
     let left = alice.bits - sampled;
     let (whole, tail) = (left / payload, left % payload);
-    let mut full_masks = Default::default();
-    masks(full, &mut full_masks)?;
-    let full_pattern = Pattern::from_masks(code.n(), &full_masks.0, &full_masks.1)?;
-    let mut blocks: Vec<Block<'_>> = (0..whole)
-        .map(|i| Block { start: sampled + i * payload, pattern: full_pattern, size: full })
-        .collect();
-    let mut tail_masks = Default::default();
+    let mut blocks: Vec<Block<'_>> =
+        (0..whole).map(|i| Block { start: sampled + i * payload, pattern: full_pattern }).collect();
     if tail > 0 {
         let size = library.select_short(full, qber, config.target_fer, tail)?;
-        masks(size, &mut tail_masks)?;
-        let pattern = Pattern::from_masks(code.n(), &tail_masks.0, &tail_masks.1)?;
-        blocks.push(Block { start: sampled + whole * payload, pattern, size });
+        let pattern = order.pattern(size.p, size.s, &mut tail_masks.0, &mut tail_masks.1)?;
+        blocks.push(Block { start: sampled + whole * payload, pattern });
     }
 
     let done = AtomicU64::new(0);
-    let context = Context { library, qber, sent: &sent, received: &received };
+    let context = Context { library, code, order, qber, sent: &sent, received: &received };
     let decoded: Vec<Decoded> = blocks
         .par_iter()
         .map_init(
@@ -213,23 +203,12 @@ pub fn reconcile(
             failed.push(FailedPart { block: number, bits, reason });
         }
     }
-    let errors: usize = blocks
-        .iter()
-        .zip(&verdict.good)
-        .filter(|&(_, &good)| good)
-        .map(|(block, _)| {
-            (block.start..block.start + block.pattern.payload())
-                .filter(|&i| corrected.get(i) != received.get(i))
-                .count()
-        })
-        .sum();
+    // Elsewhere nothing was corrected.
+    let errors = bits::distance(&corrected.words, &received.words);
     let bob_key = unpermuted(&corrected, &permutation, &kept);
     let alice_key = Key::from_bits(alice.iter().zip(&kept).filter(|&(_, &k)| k).map(|(b, _)| b));
 
-    let (shown, shown_payload) = match blocks.first() {
-        Some(block) => (block.size, block.pattern.payload()),
-        None => (full, payload),
-    };
+    let shown = blocks.first().map_or(full_pattern, |block| block.pattern);
     let qber_observed = (payload_bits > 0).then(|| errors as f64 / payload_bits as f64);
     let noise = limits::entropy(qber_observed.unwrap_or(0.0));
     let per_noise = |leak: LeakBits| (noise > 0.0).then(|| leak.0 as f64 / (payload_bits as f64 * noise));
@@ -246,9 +225,9 @@ pub fn reconcile(
         qber_observed,
         qber_assumed: qber,
         qber_sampled,
-        rate: puncture::rate(code.n(), code.m(), shown.p, shown.s),
-        punctured: shown.p,
-        shortened: shown.s,
+        rate: puncture::rate(code.n(), code.m(), shown.p(), shown.s()),
+        punctured: shown.p(),
+        shortened: shown.s(),
         iterations_mean: decoded.iter().map(|d| d.iterations as f64).sum::<f64>()
             / blocks.len().max(1) as f64,
         leakage: Leakage {
@@ -265,8 +244,8 @@ pub fn reconcile(
         f: per_noise(disclosed.reconciliation(Policy::Exact)),
         f_with_tag: per_noise(disclosed.total(Policy::Exact)),
         f_limit: qber_observed
-            .and_then(|q| limits::converse_leak(shown_payload, q, config.target_fer))
-            .map(|leak| leak / (shown_payload as f64 * noise)),
+            .and_then(|q| limits::converse_leak(shown.payload(), q, config.target_fer))
+            .map(|leak| leak / (shown.payload() as f64 * noise)),
         target_fer: config.target_fer,
         decoder: config.effort.tier,
         undetected_log2: verdict.undetected_log2,
@@ -278,6 +257,8 @@ pub fn reconcile(
 
 struct Context<'a> {
     library: &'a Library,
+    code: Code<'a>,
+    order: Order<'a>,
     qber: f64,
     sent: &'a Key,
     received: &'a Key,
@@ -285,7 +266,7 @@ struct Context<'a> {
 
 impl Context<'_> {
     fn block(&self, engine: &mut Engine<'_>, block: &Block<'_>) -> Result<Decoded, SessionError> {
-        let code = self.library.code()?;
+        let code = self.code;
         let pattern = &block.pattern;
         let payload_words = words_for(pattern.payload());
         let slice = |key: &Key| {
@@ -323,9 +304,8 @@ impl Context<'_> {
             if outcome.converged || pattern.p() == 0 {
                 break;
             }
-            let order = self.library.order()?;
             let mut punctured = vec![0; frame.len()];
-            order.puncture()[..keep].iter().for_each(|&v| bits::set(&mut punctured, v.into(), true));
+            self.order.puncture()[..keep].iter().for_each(|&v| bits::set(&mut punctured, v.into(), true));
             let mut known = pattern.shortened().to_vec();
             for (known, (was, still)) in known.iter_mut().zip(pattern.punctured().iter().zip(&punctured)) {
                 *known |= was & !still;

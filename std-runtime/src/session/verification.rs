@@ -71,7 +71,6 @@ fn tags_agree(alice: &Key, bob: &Key) -> Result<bool, getrandom::Error> {
 #[cfg(test)]
 mod tests {
     use caligo_core::puncture::Pattern;
-    use caligo_core::rate::Selection;
 
     use super::*;
     use crate::channel;
@@ -82,8 +81,7 @@ mod tests {
         let (punctured, mut shortened) = ([0; 2], [0; 2]);
         shortened[1] = u64::MAX;
         let pattern = Pattern::from_masks(128, &punctured, &shortened).unwrap();
-        let blocks: Vec<Block<'_>> =
-            (0..3).map(|i| Block { start: i * 64, pattern, size: Selection { p: 0, s: 64 } }).collect();
+        let blocks: Vec<Block<'_>> = (0..3).map(|i| Block { start: i * 64, pattern }).collect();
         let decoded: Vec<Decoded> = (0..3)
             .map(|i| Decoded {
                 payload: vec![sent.words[i] ^ u64::from(wrong.contains(&i)) << 40].into(),
