@@ -110,9 +110,7 @@ impl RateTable<'_> {
         }
         Err(RateError::TooNoisy { limit: before.map_or(0.0, |(_, q)| q) })
     }
-}
 
-impl RateTable<'_> {
     /// The pattern for a block that carries only `payload` bits, by shortening: the full block's
     /// efficiency at `qber` and `fer`, worsened as the exact limit worsens with the length.
     ///

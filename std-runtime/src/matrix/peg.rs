@@ -96,11 +96,9 @@ impl<'a> Builder<'a> {
     }
 
     fn grow(&mut self) {
-        let total: usize = self.degree.iter().sum();
         for column in self.design.rows - 1..self.degree.len() {
             for _ in 0..self.degree[column] {
-                let cap = total.div_ceil(self.design.rows);
-                let (row, shift) = self.best_place(column, cap, None);
+                let (row, shift) = self.best_place(column, None);
                 self.insert(column, row, shift);
             }
         }
@@ -108,8 +106,6 @@ impl<'a> Builder<'a> {
 
     /// Takes out and replaces every circulant once, in random order; whether anything moved.
     fn refine(&mut self) -> bool {
-        let total: usize = self.degree.iter().sum();
-        let cap = total.div_ceil(self.design.rows);
         let mut all: Vec<(usize, usize, usize)> = (self.design.rows - 1..self.degree.len())
             .flat_map(|c| self.columns[c].iter().map(move |&(r, s)| (c, r, s)))
             .collect();
@@ -119,7 +115,7 @@ impl<'a> Builder<'a> {
         let mut moved = false;
         for (column, row, shift) in all {
             self.remove(column, row, shift);
-            let place = self.best_place(column, cap, Some((row, shift)));
+            let place = self.best_place(column, Some((row, shift)));
             self.insert(column, place.0, place.1);
             moved |= place != (row, shift);
         }
@@ -127,8 +123,9 @@ impl<'a> Builder<'a> {
     }
 
     /// The place of least added weight among rows with room; `current` wins ties.
-    fn best_place(&mut self, column: usize, cap: usize, current: Option<(usize, usize)>) -> (usize, usize) {
+    fn best_place(&mut self, column: usize, current: Option<(usize, usize)>) -> (usize, usize) {
         let (z, rows) = (self.design.z, self.design.rows);
+        let cap = self.degree.iter().sum::<usize>().div_ceil(rows);
         let taken: Vec<(usize, usize)> = self.columns[column].clone();
         let free = |row: usize| taken.iter().all(|e| e.0 != row);
         let lowest = (0..rows).filter(|&r| free(r)).map(|r| self.rows[r].len()).min().unwrap_or(0);
