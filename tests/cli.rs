@@ -65,7 +65,7 @@ fn same(a: &Path, b: &Path) -> bool {
 fn packed_keys_with_a_burst_reconcile() {
     let bench = Bench::new();
     bench.ok("demo-keys --bits 524288 --qber 0.03 --seed 7 --bursts 1 --burst-length 3000 --alice a.key --bob b.key");
-    let report = bench.json("reconcile --alice a.key --bob b.key --qber 0.03 --out o.key --json");
+    let report = bench.json("reconcile --alice a.key --bob b.key --qber 0.03 --out o.key --seed 1 --json");
     assert_eq!(report["verified"], true);
     assert_eq!(report["payload_bits"], 524_288);
     assert!(same(&bench.path("a.key"), &bench.path("o.key")));
@@ -96,7 +96,7 @@ fn odd_lengths_lose_nothing() {
         bench.ok(&format!("demo-keys --bits {bits} --qber {qber} --format ascii --alice a.txt --bob b.txt"));
         for decoder in ["fast", "balanced", "precise"] {
             let report = bench.json(&format!(
-                "reconcile --alice a.txt --bob b.txt --qber {qber} --decoder {decoder} --out o.txt --json"
+                "reconcile --alice a.txt --bob b.txt --qber {qber} --decoder {decoder} --out o.txt --seed 1 --json"
             ));
             assert_eq!(
                 (&report["verified"], &report["payload_bits"]),
@@ -112,7 +112,8 @@ fn odd_lengths_lose_nothing() {
 fn an_estimate_is_disclosed_removed_and_counted() {
     let bench = Bench::new();
     bench.ok("demo-keys --bits 200000 --qber 0.04 --drift 0.5 --alice a.npy --bob b.npy");
-    let report = bench.json("reconcile --alice a.npy --bob b.npy --out o.npy --alice-out k.npy --json");
+    let report =
+        bench.json("reconcile --alice a.npy --bob b.npy --out o.npy --alice-out k.npy --seed 1 --json");
     assert_eq!(report["verified"], true);
     let sample = report["leakage"]["by_kind"]["sample"].as_u64().unwrap();
     assert_eq!(sample, 10_000);
@@ -128,7 +129,7 @@ fn parts_that_fail_are_named_and_left_out() {
     let bench = Bench::new();
     bench.ok("demo-keys --bits 80000 --qber 0.115 --alice a.key --bob b.key --format bytes");
     let output = bench.run(
-        "reconcile --alice a.key --bob b.key --qber 0.097 --target-fer 0.01 --out o.key --alice-out k.key --json",
+        "reconcile --alice a.key --bob b.key --qber 0.097 --target-fer 0.01 --out o.key --alice-out k.key --seed 1 --json",
     );
     assert_eq!(output.status.code(), Some(1));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -141,7 +142,7 @@ fn parts_that_fail_are_named_and_left_out() {
 
     // Keys that have nothing to do with each other.
     bench.ok("demo-keys --bits 80000 --qber 0.49 --seed 3 --alice c.key --bob d.key");
-    let output = bench.run("reconcile --alice c.key --bob d.key --qber 0.03 --json");
+    let output = bench.run("reconcile --alice c.key --bob d.key --qber 0.03 --seed 1 --json");
     assert_eq!(output.status.code(), Some(1));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     // At most the short last block, whose syndrome tells all of it.
@@ -152,7 +153,7 @@ fn parts_that_fail_are_named_and_left_out() {
 fn a_wrong_guess_of_the_qber_is_survived_by_reveals() {
     let bench = Bench::new();
     bench.ok("demo-keys --bits 100000 --qber 0.06 --alice a.key --bob b.key");
-    let report = bench.json("reconcile --alice a.key --bob b.key --qber 0.03 --out o.key --json");
+    let report = bench.json("reconcile --alice a.key --bob b.key --qber 0.03 --out o.key --seed 1 --json");
     assert!(report["frame_errors"].as_u64().unwrap() > 10);
     assert!(report["leakage"]["by_kind"]["reveal"].as_u64().unwrap() > 0);
     assert!(same(&bench.path("a.key"), &bench.path("o.key")));
@@ -223,7 +224,7 @@ fn bad_values_are_refused_in_one_line() {
     assert!(!bench.path("o.key").exists());
     // QBER 0 is a QBER.
     bench.ok("demo-keys --bits 8000 --qber 0 --alice a.key --bob b.key");
-    let report = bench.json("reconcile --alice a.key --bob b.key --qber 0 --json");
+    let report = bench.json("reconcile --alice a.key --bob b.key --qber 0 --seed 1 --json");
     assert_eq!((&report["verified"], &report["f"]), (&true.into(), &Value::Null));
 }
 
@@ -266,8 +267,7 @@ fn a_closed_or_full_output_is_no_panic() {
         output.status.code()
     };
     // The reader is gone; the failure is not forgotten.
-    let line =
-        "caligo-run reconcile --alice a.key --bob b.key --qber 0.097 --json | true; exit ${PIPESTATUS[0]}";
+    let line = "caligo-run reconcile --alice a.key --bob b.key --qber 0.097 --seed 1 --json | true; exit ${PIPESTATUS[0]}";
     assert_eq!(shell(line), Some(1));
     assert_eq!(shell("caligo-run code export --out lib | true; exit ${PIPESTATUS[0]}"), Some(0));
     assert_eq!(shell("caligo-run demo-keys --bits 8 --qber 0 --alice x --bob y > /dev/full"), Some(1));
@@ -320,6 +320,13 @@ fn a_foreign_irregular_code_reconciles() {
     let mut state = 12345u64;
     let mut load = vec![0; m];
     for (c, rows) in columns.iter_mut().enumerate() {
+        if degree(c) == 2 {
+            // One path through the checks: drawn at random, some of them would close cycles of a few
+            // columns, which are codewords of a few bits.
+            rows.extend([c - 2371, c - 2370]);
+            load[c - 2371] += 1;
+            load[c - 2370] += 1;
+        }
         while rows.len() < degree(c) {
             // The least loaded of a few random checks.
             let pick = (0..4)
@@ -353,8 +360,9 @@ fn a_foreign_irregular_code_reconciles() {
     let bench = Bench::new();
     fs::write(bench.path("foreign.alist"), text).unwrap();
     bench.ok("demo-keys --bits 40000 --qber 0.03 --alice a.key --bob b.key");
-    let report = bench
-        .json("reconcile --alice a.key --bob b.key --qber 0.03 --matrix foreign.alist --out o.key --json");
+    let report = bench.json(
+        "reconcile --alice a.key --bob b.key --qber 0.03 --matrix foreign.alist --out o.key --seed 1 --json",
+    );
     assert_eq!(report["verified"], true);
     assert_eq!(report["rate"], 0.5, "no patterns, no puncturing");
     assert!(same(&bench.path("a.key"), &bench.path("o.key")));
