@@ -100,3 +100,4 @@ pub mod rank;
 pub mod rate;
 mod syndrome;
 pub mod verify;
+pub mod wire;

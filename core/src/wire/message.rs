@@ -1,0 +1,342 @@
+//! The messages. What discloses key bits is a type of its own.
+
+use super::{Bits, Positions};
+use crate::leakage::{Disclosure, Policy};
+use crate::verify::TAG_BITS;
+
+/// Message kinds, by the names of the design documents. Sifting kinds have their numbers reserved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[repr(u8)]
+pub enum Kind {
+    /// Session parameters.
+    Hello = 0x01,
+    /// Reserved for sifting.
+    DetectionCommitment = 0x10,
+    /// Reserved for sifting.
+    BasisReveal = 0x11,
+    /// Reserved for sifting.
+    CommitmentOpening = 0x12,
+    /// Reserved for sifting.
+    IndexLists = 0x13,
+    /// Sampled key bits.
+    TestOutcomes = 0x14,
+    /// What the receiver makes of them.
+    TestResult = 0x15,
+    /// One block's syndrome, baseline.
+    Syndrome = 0x20,
+    /// Whether it decoded.
+    SyndromeResponse = 0x21,
+    /// One block's syndrome, blind or symmetric.
+    BlindInit = 0x22,
+    /// Values of the next positions in order.
+    BlindReveal = 0x23,
+    /// Decoded.
+    BlindAck = 0x24,
+    /// Not decoded: reveal more.
+    BlindNack = 0x25,
+    /// Not decoded: reveal these positions.
+    SymmetricRequest = 0x26,
+    /// Values of the positions asked for.
+    SymmetricReveal = 0x27,
+    /// No more is revealed: the block is left out.
+    Abandon = 0x28,
+    /// Hash key and tag over a range of blocks.
+    Verify = 0x29,
+    /// Whether the tag matched.
+    VerifyResponse = 0x2a,
+    /// End of the key, with the sender's totals.
+    Finish = 0x2b,
+    /// Part of a seed for privacy amplification.
+    ToeplitzSeed = 0x30,
+    /// All received.
+    Ack = 0x40,
+    /// The session ends here.
+    Abort = 0x41,
+}
+
+impl Kind {
+    const ALL: [Self; 22] = [
+        Self::Hello,
+        Self::DetectionCommitment,
+        Self::BasisReveal,
+        Self::CommitmentOpening,
+        Self::IndexLists,
+        Self::TestOutcomes,
+        Self::TestResult,
+        Self::Syndrome,
+        Self::SyndromeResponse,
+        Self::BlindInit,
+        Self::BlindReveal,
+        Self::BlindAck,
+        Self::BlindNack,
+        Self::SymmetricRequest,
+        Self::SymmetricReveal,
+        Self::Abandon,
+        Self::Verify,
+        Self::VerifyResponse,
+        Self::Finish,
+        Self::ToeplitzSeed,
+        Self::Ack,
+        Self::Abort,
+    ];
+
+    pub(super) fn from_byte(byte: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| *kind as u8 == byte)
+    }
+}
+
+/// How blocks are reconciled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Strategy {
+    /// One syndrome at a rate chosen for the QBER (Elkouss et al. 2010).
+    #[default]
+    Baseline,
+    /// One syndrome, then padding revealed in rounds (Martinez-Mateo et al. 2012).
+    Blind,
+    /// One syndrome, then the positions the receiver is least sure of (Kiktenko et al. 2017).
+    Symmetric,
+}
+
+/// What both parties must agree on before the first block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hello {
+    /// How blocks are reconciled.
+    pub strategy: Strategy,
+    /// How disclosures are charged.
+    pub policy: Policy,
+    /// Disclosures of a block at most, the syndrome included.
+    pub rounds: u8,
+    /// Frame error rate aimed at, in millionths.
+    pub target_fer_ppm: u32,
+    /// Blocks in flight, at least 2.
+    pub window: u16,
+    /// Key length in bits.
+    pub key_bits: u32,
+    /// Bits sampled to estimate the error rate.
+    pub sample_bits: u32,
+    /// Fingerprint of code and orders.
+    pub code: u64,
+    /// Seed of the public permutation.
+    pub permutation: u64,
+    /// Leakage budget in bits.
+    pub cap: u64,
+}
+
+/// One block's syndrome and how its frame is filled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Syndrome<'a> {
+    /// Block number.
+    pub block: u32,
+    /// Punctured positions.
+    pub punctured: u16,
+    /// Shortened positions.
+    pub shortened: u16,
+    /// Error rate in millionths to decode with; 0 if none is known.
+    pub qber_ppm: u32,
+    /// Positions to ask for each time (symmetric).
+    pub request: u16,
+    /// The syndrome.
+    pub syndrome: Bits<'a>,
+}
+
+/// Values of positions of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reveal<'a> {
+    /// Block number.
+    pub block: u32,
+    /// Values.
+    pub values: Bits<'a>,
+}
+
+/// How a block decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decoded {
+    /// Block number.
+    pub block: u32,
+    /// Errors corrected in its payload.
+    pub errors: u16,
+    /// Iterations since the last response.
+    pub iterations: u16,
+}
+
+/// A request to reveal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request<'a> {
+    /// Block number.
+    pub block: u32,
+    /// Iterations since the last response.
+    pub iterations: u16,
+    /// Positions in the frame.
+    pub positions: Positions<'a>,
+}
+
+/// A tag over the payloads of blocks `from` to `to` (exclusive), those left out skipped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verify {
+    /// First block.
+    pub from: u32,
+    /// Block after the last.
+    pub to: u32,
+    /// Hash key, fresh.
+    pub key: u64,
+    /// Tag.
+    pub tag: u64,
+}
+
+/// A message that discloses bits of the key and needs a [`Permit`](crate::leakage::Permit).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Disclosing<'a> {
+    /// Sampled key bits.
+    TestOutcomes {
+        /// Index of the first of them in the permuted key.
+        offset: u32,
+        /// The bits.
+        bits: Bits<'a>,
+    },
+    /// Baseline.
+    Syndrome(Syndrome<'a>),
+    /// Blind and symmetric.
+    BlindInit(Syndrome<'a>),
+    /// Next positions in order.
+    BlindReveal(Reveal<'a>),
+    /// Positions asked for.
+    SymmetricReveal(Reveal<'a>),
+    /// Tag.
+    Verify(Verify),
+}
+
+/// A message that discloses nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Plain<'a> {
+    /// Session parameters.
+    Hello(Hello),
+    /// Errors in the sample.
+    TestResult {
+        /// Errors.
+        errors: u32,
+        /// Error rate, in millionths, of a symmetric channel with the same entropy; what blocks are planned by.
+        effective_ppm: u32,
+    },
+    /// Baseline: decoded or not.
+    SyndromeResponse {
+        /// Whether it converged.
+        converged: bool,
+        /// How.
+        decoded: Decoded,
+    },
+    /// Decoded.
+    BlindAck(Decoded),
+    /// Not decoded.
+    BlindNack {
+        /// Block number.
+        block: u32,
+        /// Iterations since the last response.
+        iterations: u16,
+    },
+    /// Positions wanted.
+    SymmetricRequest(Request<'a>),
+    /// The block is left out.
+    Abandon {
+        /// Block number.
+        block: u32,
+    },
+    /// Whether the tag matched.
+    VerifyResponse {
+        /// It did.
+        matched: bool,
+        /// As in `TestResult`, over all blocks verified so far; 0 if not known.
+        effective_ppm: u32,
+    },
+    /// End of the key.
+    Finish {
+        /// Blocks.
+        blocks: u32,
+        /// Bits charged.
+        leak: u64,
+    },
+    /// Part of a seed.
+    ToeplitzSeed {
+        /// Index of its first bit.
+        offset: u32,
+        /// Bits of the whole seed.
+        total: u32,
+        /// The bits.
+        bits: Bits<'a>,
+    },
+    /// All received.
+    Ack,
+    /// The session ends here.
+    Abort {
+        /// Why, [`crate::reconcile::Abort::code`].
+        reason: u8,
+    },
+}
+
+/// A message as received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Message<'a> {
+    /// It discloses; the receiver books it too.
+    Disclosing(Disclosing<'a>),
+    /// It does not.
+    Plain(Plain<'a>),
+}
+
+impl Message<'_> {
+    /// Its kind.
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Disclosing(message) => message.kind(),
+            Self::Plain(message) => message.kind(),
+        }
+    }
+}
+
+impl Disclosing<'_> {
+    /// Its kind.
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::TestOutcomes { .. } => Kind::TestOutcomes,
+            Self::Syndrome(_) => Kind::Syndrome,
+            Self::BlindInit(_) => Kind::BlindInit,
+            Self::BlindReveal(_) => Kind::BlindReveal,
+            Self::SymmetricReveal(_) => Kind::SymmetricReveal,
+            Self::Verify(_) => Kind::Verify,
+        }
+    }
+
+    /// Whether `disclosure` is what this message discloses.
+    pub(super) fn is_covered_by(&self, disclosure: &Disclosure) -> bool {
+        let bits = match (self, disclosure) {
+            (Self::TestOutcomes { bits, .. }, Disclosure::Sample { .. }) => bits.len(),
+            (Self::Syndrome(s) | Self::BlindInit(s), Disclosure::Syndrome { .. }) => s.syndrome.len(),
+            (Self::BlindReveal(r) | Self::SymmetricReveal(r), Disclosure::Reveal { .. }) => r.values.len(),
+            (Self::Verify(_), Disclosure::Tag { .. }) => TAG_BITS,
+            _ => return false,
+        };
+        bits as u64 == disclosure.bits()
+    }
+}
+
+impl Plain<'_> {
+    /// Its kind.
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Hello(_) => Kind::Hello,
+            Self::TestResult { .. } => Kind::TestResult,
+            Self::SyndromeResponse { .. } => Kind::SyndromeResponse,
+            Self::BlindAck(_) => Kind::BlindAck,
+            Self::BlindNack { .. } => Kind::BlindNack,
+            Self::SymmetricRequest(_) => Kind::SymmetricRequest,
+            Self::Abandon { .. } => Kind::Abandon,
+            Self::VerifyResponse { .. } => Kind::VerifyResponse,
+            Self::Finish { .. } => Kind::Finish,
+            Self::ToeplitzSeed { .. } => Kind::ToeplitzSeed,
+            Self::Ack => Kind::Ack,
+            Self::Abort { .. } => Kind::Abort,
+        }
+    }
+}
