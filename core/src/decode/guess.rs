@@ -54,17 +54,52 @@ impl<A: Arithmetic, M: AsMut<[A::Message]>, P: AsMut<[A::Posterior]>> Workspace<
                     bit: bits::get(decision, v),
                     magnitude: A::magnitude(self.posterior(v)),
                 };
-                // Kept sorted; equal ones stay in order of position.
-                let at = doubts[..found].partition_point(|d| d.magnitude <= doubt.magnitude);
-                if at < doubts.len() {
-                    found = (found + 1).min(doubts.len());
-                    doubts[at..found].rotate_right(1);
-                    doubts[at] = doubt;
-                }
+                found = insert(doubts, found, doubt);
             });
         }
         Ok(found)
     }
+
+    /// The positions of least |posterior| that are not `known` (n bits), least first: what to ask for when
+    /// positions may be disclosed by choice (Kiktenko et al. 2017). Fills `doubts` and returns how many there
+    /// are.
+    ///
+    /// # Errors
+    /// [`LengthError`] if a mask does not fit the code.
+    pub fn least_reliable(
+        &mut self,
+        known: &[u64],
+        decision: &[u64],
+        doubts: &mut [Doubt],
+    ) -> Result<usize, LengthError> {
+        let n = self.code().n();
+        check_length("mask words", bits::words_for(n), known.len())?;
+        check_length("decision words", bits::words_for(n), decision.len())?;
+        let mut found = 0;
+        for v in (0..n).filter(|&v| !bits::get(known, v)) {
+            let magnitude = A::magnitude(self.posterior(v));
+            if found < doubts.len() || doubts.last().is_some_and(|last| magnitude < last.magnitude) {
+                found = insert(
+                    doubts,
+                    found,
+                    Doubt { position: v as u32, bit: bits::get(decision, v), magnitude },
+                );
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Keeps the first `found` of `doubts` sorted, equal ones in order of arrival; the new number of them.
+fn insert(doubts: &mut [Doubt], found: usize, doubt: Doubt) -> usize {
+    let at = doubts[..found].partition_point(|d| d.magnitude <= doubt.magnitude);
+    if at == doubts.len() {
+        return found;
+    }
+    let found = (found + 1).min(doubts.len());
+    doubts[at..found].rotate_right(1);
+    doubts[at] = doubt;
+    found
 }
 
 impl<A: Arithmetic> Decoder<A> {

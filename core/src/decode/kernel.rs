@@ -298,6 +298,28 @@ fn update_layer<A: Arithmetic, const L: usize, const D: usize>(
     }
 }
 
+/// Adds every message to the posterior of its variable.
+#[inline(always)]
+pub(super) fn add_messages<A: Arithmetic, G: Layers>(
+    graph: &G,
+    messages: &[A::Message],
+    posteriors: &mut [A::Posterior],
+) {
+    let z = graph.z();
+    let stride = if G::CYCLIC { 2 * z } else { 1 };
+    for layer in 0..graph.layers() {
+        for edge in graph.edges(layer) {
+            let sum = &mut posteriors[graph.block(edge) * stride..][..z];
+            combine_turned(sum, &messages[edge * z..][..z], turn_from_rest(graph, z, edge), A::add);
+        }
+    }
+    if G::CYCLIC {
+        for pair in posteriors[..graph.blocks() * stride].chunks_exact_mut(stride) {
+            pair.copy_within(..z, z);
+        }
+    }
+}
+
 /// How far edge `edge` turns its block out of the rest frame.
 #[inline(always)]
 fn turn_from_rest(graph: &impl Layers, z: usize, edge: usize) -> usize {

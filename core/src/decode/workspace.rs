@@ -1,3 +1,4 @@
+use super::kernel::add_messages;
 use super::{Arithmetic, Schedule};
 use crate::code::{Code, Layers, LengthError, check_length};
 
@@ -76,8 +77,29 @@ impl<'a, A: Arithmetic, M: AsMut<[A::Message]>, P: AsMut<[A::Posterior]>> Worksp
     /// [`LengthError`] if there are not n values.
     #[inline(always)]
     pub fn load(&mut self, llr: &[A::Posterior]) -> Result<(), LengthError> {
-        check_length("LLRs", self.code.n(), llr.len())?;
         self.messages.as_mut().fill(A::Message::default());
+        self.set_posteriors(llr)
+    }
+
+    /// Hot start: posteriors from `llr` (n values) and the messages of the last run. `llr` may differ from that
+    /// run's where positions have become known or the channel is better known.
+    ///
+    /// # Errors
+    /// [`LengthError`] if there are not n values.
+    #[inline(always)]
+    pub fn reload(&mut self, llr: &[A::Posterior]) -> Result<(), LengthError> {
+        self.set_posteriors(llr)?;
+        let (messages, posteriors) = (self.messages.as_mut(), self.posteriors.as_mut());
+        match &self.code {
+            Code::Qc(code) => add_messages::<A, _>(code, messages, posteriors),
+            Code::Sparse(code) => add_messages::<A, _>(code, messages, posteriors),
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn set_posteriors(&mut self, llr: &[A::Posterior]) -> Result<(), LengthError> {
+        check_length("LLRs", self.code.n(), llr.len())?;
         let posteriors = self.posteriors.as_mut();
         match &self.code {
             Code::Qc(code) => load_blocks(code, llr, posteriors),
