@@ -98,6 +98,7 @@ pub mod puncture;
 #[cfg(feature = "alloc")]
 pub mod rank;
 pub mod rate;
+pub mod reconcile;
 mod syndrome;
 pub mod verify;
 pub mod wire;
