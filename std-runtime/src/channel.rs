@@ -1,5 +1,8 @@
 //! Seeded channels. Every draw is a function of (seed, index): a frame, or a position of a key.
 
+pub mod link;
+pub mod noise;
+
 use caligo_core::bits::words_for;
 use rand_core::Rng;
 use rand_xoshiro::Xoshiro256PlusPlus;

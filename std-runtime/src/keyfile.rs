@@ -38,7 +38,7 @@ pub struct Key {
     pub bits: usize,
 }
 
-/// Why a key file could not be read or written.
+/// Why a key file, or one that belongs to it, could not be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
@@ -195,7 +195,7 @@ pub fn read(path: &Path, format: Option<Format>) -> Result<(Key, Format), KeyErr
 }
 
 fn detect(path: &Path, bytes: &[u8]) -> Format {
-    if bytes.starts_with(b"\x93NUMPY") || path.extension().is_some_and(|e| e == "npy") {
+    if npy::is_npy(path, bytes) {
         Format::Npy
     } else if bytes.iter().all(|b| matches!(b, b'0' | b'1') || b.is_ascii_whitespace()) {
         Format::Ascii
@@ -285,6 +285,19 @@ pub fn replace(
     stage(path, access, fill)?.finish()
 }
 
+/// Checks that a file could be written at `path`, before work whose result is to go there. Nothing is left behind.
+///
+/// # Errors
+/// [`KeyError::Io`] names the file.
+pub fn check(path: &Path) -> Result<(), KeyError> {
+    if fs::metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir()) {
+        return Ok(());
+    }
+    stage(path, Access::Private, |_| Ok(()))
+        .map(drop)
+        .map_err(|source| KeyError::Io { path: path.to_owned(), source })
+}
+
 fn stage(
     path: &Path,
     access: Access,
@@ -306,6 +319,10 @@ fn stage(
         Some(dir) if !dir.as_os_str().is_empty() => dir,
         _ => Path::new("."),
     };
+    if !dir.is_dir() {
+        let text = format!("expected a directory {}, found none", dir.display());
+        return Err(io::Error::new(io::ErrorKind::NotFound, text));
+    }
     let mut builder = tempfile::Builder::new();
     builder.prefix(".caligo-");
     #[cfg(unix)]

@@ -16,3 +16,4 @@ pub mod keyfile;
 pub mod matrix;
 pub mod montecarlo;
 pub mod session;
+pub mod side_info;

@@ -4,6 +4,7 @@
 //! follows and may come from anyone.
 
 use std::io::{self, ErrorKind, Read, Write};
+use std::path::Path;
 
 use super::sparse::{MatrixError, quote};
 
@@ -12,6 +13,11 @@ const MAGIC: &[u8; 6] = b"\x93NUMPY";
 const MAX_HEADER: u32 = 10_000;
 /// Longest text item in characters; the texts that occur are names of three letters.
 const MAX_TEXT: usize = 16;
+
+/// Whether a file of this name and first bytes is an array: one of the two says so.
+pub fn is_npy(path: &Path, start: &[u8]) -> bool {
+    start.starts_with(MAGIC) || path.extension().is_some_and(|e| e == "npy")
+}
 
 /// Reads a 1-d array of 0 and 1 (bool or any integer dtype), true for 1.
 ///
@@ -40,6 +46,26 @@ pub fn read_bits(reader: impl Read) -> Result<Vec<bool>, MatrixError> {
     read_mask(reader)
 }
 
+/// Reads a 1-d array of numbers from 0 to 255 (bool or any integer dtype).
+///
+/// # Errors
+/// [`MatrixError::Format`] names the position and value of the first other number, or the shape of an array
+/// that is not 1-d.
+pub fn read_bytes(reader: impl Read) -> Result<Vec<u8>, MatrixError> {
+    let (array, len) = Array::open_1d(reader)?;
+    array.require("biu", "a bool or integer dtype")?;
+    let mut bytes = Vec::new();
+    array.each(len, |position, item| {
+        let byte = match item {
+            Item::Integer(value) => u8::try_from(value).ok(),
+            Item::Float(_) => None,
+        };
+        bytes.push(byte.ok_or_else(|| at(position, "0 to 255", item))?);
+        Ok(())
+    })?;
+    Ok(bytes)
+}
+
 /// Reads a 1-d array of indices of any integer dtype.
 ///
 /// # Errors
@@ -56,6 +82,15 @@ pub fn read_indices(reader: impl Read) -> Result<Vec<u64>, MatrixError> {
 /// Those of `out`.
 pub fn write_mask(mask: &[bool], mut out: impl Write) -> io::Result<()> {
     write_array(&mut out, "|u1", &[mask.len()], mask.iter().map(|&bit| [u8::from(bit)]))?;
+    out.flush()
+}
+
+/// Writes bytes as a 1-d array of uint8.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_bytes(bytes: &[u8], mut out: impl Write) -> io::Result<()> {
+    write_array(&mut out, "|u1", &[bytes.len()], bytes.iter().map(|&byte| [byte]))?;
     out.flush()
 }
 
@@ -421,6 +456,23 @@ mod tests {
             assert_eq!(out.len() % 64, len % 64);
             assert_eq!(read_mask(&out[..]).unwrap(), mask);
             assert_eq!(read_bits(&out[..]).unwrap(), mask);
+        }
+    }
+
+    #[test]
+    fn bytes_round_trip() {
+        let bytes: Vec<u8> = (0..20_000).map(|i| i as u8).collect();
+        let mut out = Vec::new();
+        write_bytes(&bytes, &mut out).unwrap();
+        assert_eq!(read_bytes(&out[..]).unwrap(), bytes);
+        assert_eq!(read_bytes(&file("|b1", &[2], &[1, 0])[..]).unwrap(), [1, 0]);
+        for (bytes, expected) in [
+            (file("|i1", &[2], &[1, 255]), "item 1: expected 0 to 255, found -1"),
+            (file("<u2", &[1], &[44, 1]), "item 0: expected 0 to 255, found 300"),
+            (file("<f4", &[1], &[0; 4]), "dtype: expected a bool or integer dtype, found \"<f4\""),
+            (file("|u1", &[2, 1], &[0; 2]), "shape: expected one dimension, found (2, 1)"),
+        ] {
+            assert_eq!(message(read_bytes(&bytes[..])), expected);
         }
     }
 
