@@ -1,6 +1,7 @@
 //! One frame: encoder, decoders and tag. `cargo bench -p caligo-benches`.
 
 use caligo_core::code::{Code, mother_4096};
+use caligo_core::llr::Rates;
 use caligo_core::puncture::order_4096;
 use caligo_core::verify;
 use caligo_runtime::channel;
@@ -44,7 +45,7 @@ fn decoders(c: &mut Criterion) {
             group.bench_function(name, |b| {
                 b.iter(|| {
                     turn.next().map(|(received, syndrome)| {
-                        engine.decode(&pattern, received, qber, syndrome, &mut decision)
+                        engine.decode(&pattern, received, &Rates::Uniform(qber), syndrome, &mut decision)
                     })
                 });
             });

@@ -127,7 +127,7 @@ fn an_estimate_is_disclosed_removed_and_counted() {
 #[test]
 fn parts_that_fail_are_named_and_left_out() {
     let bench = Bench::new();
-    bench.ok("demo-keys --bits 80000 --qber 0.115 --alice a.key --bob b.key --format bytes");
+    bench.ok("demo-keys --bits 80000 --qber 0.16 --alice a.key --bob b.key --format bytes");
     let output = bench.run(
         "reconcile --alice a.key --bob b.key --qber 0.097 --target-fer 0.01 --out o.key --alice-out k.key --seed 1 --json",
     );
@@ -181,7 +181,7 @@ fn bad_files_are_refused_in_one_line() {
     }
     let text = bench.refused("reconcile --alice word.txt --bob word.txt --format ascii --out o.key", 1);
     assert!(text.contains("offset 4"), "{text}");
-    let text = bench.refused("reconcile --alice a.key --bob b.key --qber 0.03 --out k --alice-out k", 1);
+    let text = bench.refused("reconcile --alice a.key --bob b.key --qber 0.03 --out k --alice-out k", 2);
     assert!(text.contains("another file"), "{text}");
     // Neither is written where one cannot be.
     bench.refused("reconcile --alice a.key --bob b.key --qber 0.03 --out o.key --alice-out no/such/k.key", 1);
@@ -211,6 +211,11 @@ fn bad_values_are_refused_in_one_line() {
         "fer --rate 0.5 --punctured 3 --qber 0.03",
         "fer --rate 0.5 --qber 0.03 --max-iterations 0",
         "demo-keys --bits 0 --qber 0.03 --alice a --bob b",
+        "demo-keys --bits 9 --qber 0.03 --alice x --bob y",
+        "demo-keys --bits 8 --qber 0.03 --alice x --bob ./x",
+        "demo-keys --bits 8 --class-qber 0.1 --alice x --bob y --side-info y",
+        "reconcile --alice a.key --bob b.key --qber none --out o.key",
+        "efficiency --strategy baseline --prior none",
         "frobnicate",
     ] {
         bench.refused(line, 2);
@@ -220,7 +225,6 @@ fn bad_values_are_refused_in_one_line() {
     assert!(text.contains("QBER: expected at most"), "{text}");
     bench.refused("fer --punctured 1985 --qber 0.03", 1);
     bench.refused("fer --shortened 4096 --qber 0.03", 1);
-    bench.refused("demo-keys --bits 9 --qber 0.03 --alice x --bob y", 1);
     assert!(!bench.path("o.key").exists());
     // QBER 0 is a QBER.
     bench.ok("demo-keys --bits 8000 --qber 0 --alice a.key --bob b.key");
@@ -259,7 +263,7 @@ fn bad_matrices_are_refused_in_one_line() {
 #[test]
 fn a_closed_or_full_output_is_no_panic() {
     let bench = Bench::new();
-    bench.ok("demo-keys --bits 80000 --qber 0.115 --alice a.key --bob b.key");
+    bench.ok("demo-keys --bits 80000 --qber 0.19 --alice a.key --bob b.key");
     let shell = |line: &str| {
         let line = line.replace("caligo-run", env!("CARGO_BIN_EXE_caligo-run"));
         let output = Command::new("bash").args(["-c", &line]).current_dir(bench.dir.path()).output().unwrap();
@@ -408,4 +412,116 @@ fn demo_keys_are_a_function_of_the_seed() {
     }
     assert!(same(&bench.path("a"), &bench.path("c")) && same(&bench.path("b"), &bench.path("d")));
     assert!(!same(&bench.path("a"), &bench.path("e")));
+}
+
+#[test]
+fn side_information_lowers_the_leakage() {
+    let bench = Bench::new();
+    let text = bench.ok(
+        "demo-keys --bits 200000 --class-qber 0.051,0.012 --seed 1 --alice a.key --bob b.key --side-info s.npy",
+    );
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 3, "{text}");
+    for (class, (line, qber)) in lines[1..].iter().zip([0.051, 0.012]).enumerate() {
+        assert!(line.starts_with(&format!("class {class}: ")), "{line}");
+        let measured: f64 = line.rsplit(' ').next().unwrap().parse().unwrap();
+        assert!((measured - qber).abs() < 0.004, "{line}");
+    }
+    let exact = |extra: &str| {
+        let report = bench.json(&format!(
+            "reconcile --alice a.key --bob b.key --out o.key --strategy blind --seed 1 --json {extra}"
+        ));
+        assert_eq!((&report["verified"], &report["payload_bits"]), (&true.into(), &200_000.into()));
+        assert!(same(&bench.path("a.key"), &bench.path("o.key")));
+        report["leakage"]["exact"].as_u64().unwrap()
+    };
+    let (without, with) = (exact(""), exact("--side-info s.npy"));
+    assert!(with < without, "{with} with, {without} without");
+    // Raw bytes say the same.
+    let npy = fs::read(bench.path("s.npy")).unwrap();
+    fs::write(bench.path("s.bin"), &npy[npy.len() - 200_000..]).unwrap();
+    assert_eq!(exact("--side-info s.bin"), with);
+}
+
+#[test]
+fn demo_keys_of_every_kind() {
+    let bench = Bench::new();
+    let measured = |line: &str| -> Vec<(u64, f64)> {
+        let text = bench.ok(&format!("demo-keys --bits 400000 {line} --alice a.key --bob b.key"));
+        let number = |line: &str, back: usize| line.rsplit(' ').nth(back).unwrap().parse().unwrap();
+        text.lines().skip(1).map(|line| (number(line, 5) as u64, number(line, 0))).collect()
+    };
+    let near = |found: &[(u64, f64)], expected: &[(f64, f64)]| {
+        assert_eq!(found.len(), expected.len(), "{found:?}");
+        for (&(bits, qber), &(share, rate)) in found.iter().zip(expected) {
+            assert!((bits as f64 / 400_000.0 - share).abs() < 0.005, "{found:?}");
+            assert!((qber - rate).abs() < 0.004, "{found:?}");
+        }
+    };
+    near(&measured("--qber 0.03 --ones 0.4"), &[]);
+    near(&measured("--error-given 0.0185,0.0325"), &[(0.5, 0.0185), (0.5, 0.0325)]);
+    near(&measured("--error-given 0,0.04 --ones 0.4 --drift 0.5"), &[(0.6, 0.0), (0.4, 0.04)]);
+    // A burst adds errors to every class: 0.5 * 40,000 / 400,000, less what it takes back.
+    let classes = "--class-qber 0.05,0.01,0 --class-weight 2,1,1 --drift 1";
+    near(&measured(classes), &[(0.5, 0.05), (0.25, 0.01), (0.25, 0.0)]);
+    let bursts = format!("{classes} --bursts 1 --burst-length 40000");
+    let rates: Vec<f64> = measured(&bursts).iter().map(|&(_, qber)| qber).collect();
+    assert!(rates.iter().zip([0.095, 0.059, 0.05]).all(|(r, e)| (r - e).abs() < 0.01), "{rates:?}");
+    // One class is a class as well.
+    near(&measured("--class-qber 0.02 --side-info s"), &[(1.0, 0.02)]);
+    assert_eq!(fs::read(bench.path("s")).unwrap(), vec![0; 400_000]);
+}
+
+#[test]
+fn bad_side_information_is_refused_in_one_line() {
+    let bench = Bench::new();
+    bench.ok("demo-keys --bits 8000 --class-qber 0.05,0.01 --alice a.key --bob b.key --side-info s.bin");
+    bench.ok("demo-keys --bits 7992 --class-qber 0.05,0.01 --alice c.key --bob d.key --side-info short.npy");
+    let header = fs::read(bench.path("short.npy")).unwrap()[..128].to_vec();
+    let header = String::from_utf8_lossy(&header[10..]).replace("|u1", "<u2").replace("7992", "8000");
+    let mut wide = [&b"\x93NUMPY\x01\x00\x76\x00"[..], header.as_bytes()].concat();
+    wide.extend((0..8000).flat_map(|i: u16| if i == 77 { 300 } else { i % 2 }.to_le_bytes()));
+    fs::write(bench.path("wide.npy"), wide).unwrap();
+    fs::write(bench.path("long.bin"), vec![0; 8001]).unwrap();
+    fs::write(bench.path("table.npy"), fs::read(bench.path("s.bin")).unwrap()).unwrap();
+    fs::create_dir(bench.path("dir")).unwrap();
+    for (file, expected) in [
+        ("short.npy", "expected a class for each of 8000 key bits, found 7992"),
+        ("long.bin", "expected a class for each of 8000 key bits, found 8001"),
+        ("wide.npy", "item 77: expected 0 to 255, found 300"),
+        ("table.npy", "expected a NumPy array"),
+        ("missing", "No such file"),
+        ("dir", "directory"),
+    ] {
+        let line =
+            format!("reconcile --alice a.key --bob b.key --strategy blind --out o.key --side-info {file}");
+        let text = bench.refused(&line, 1);
+        assert!(text.contains(&format!("{file}: ")) && text.contains(expected), "{text}");
+    }
+    assert!(!bench.path("o.key").exists());
+    for (flags, code, expected) in [
+        ("", 2, "--qber"),
+        ("--class-qber 0.05,0.01 --qber 0.03", 2, "cannot be used with"),
+        ("--class-qber 0.05,0.01 --error-given 0.03,0.02", 2, "cannot be used with"),
+        ("--qber 0.03 --error-given 0.03,0.02", 2, "cannot be used with"),
+        ("--class-qber 0.05,0.5", 2, "from 0 to below 0.5"),
+        ("--class-qber 0.05,,0.1", 2, "from 0 to below 0.5"),
+        ("--class-qber -1", 2, "from 0 to below 0.5"),
+        ("--class-qber 0.05,0.01 --class-weight 1,0", 2, "a positive number"),
+        ("--qber 0.05 --class-weight 1,1", 2, "cannot be used with"),
+        ("--qber 0.05 --side-info x", 2, "cannot be used with"),
+        ("--error-given 0.03,0.02 --class-weight 1,1", 2, "cannot be used with"),
+        ("--error-given 0.03", 2, "two error rates"),
+        ("--error-given 0.03,0.02,0.01", 2, "from 0 to below 0.5"),
+        ("--qber 0.05 --ones 1", 2, "between 0 and 1"),
+        ("--class-qber 0.05,0.01 --class-weight 1,1,1", 2, "expected 2 weights"),
+        ("--class-qber 0.05,0.01 --class-weight 1", 2, "found 1"),
+        ("--class-qber 0.01,0.3 --drift 0.8", 1, "below 0.5 at the end, found 0.54"),
+        ("--qber 0.3 --drift 0.8", 1, "below 0.5 at the end, found 0.54"),
+        ("--class-qber 0.05 --side-info no/such", 1, "no/such: "),
+    ] {
+        let text = bench.refused(&format!("demo-keys --bits 8000 {flags} --alice x --bob y"), code);
+        assert!(text.contains(expected), "{flags}: {text}");
+    }
+    assert!(!bench.path("x").exists());
 }

@@ -5,7 +5,7 @@ use caligo_core::code::{Code, CodeError, QcCode, SparseCode, mother_4096};
 use caligo_core::decode::{
     Arithmetic, Corrected, Decoder, Doubt, Layout, Outcome, Schedule, SumProduct, Workspace,
 };
-use caligo_core::llr::{channel_llr, three_state};
+use caligo_core::llr::{Rates, channel_llr, three_state};
 use caligo_core::puncture::order_4096;
 use caligo_runtime::channel;
 use caligo_runtime::kernel::{Effort, Engine, Tier};
@@ -378,7 +378,9 @@ fn host_kernels_equal_the_core() {
                     Effort { tier, max_iterations: Some(30), guesses: Some(0), ..Effort::default() },
                 )
                 .unwrap();
-                let host = engine.decode(&pattern, &received, q, &frame.syndrome, &mut decision).unwrap();
+                let host = engine
+                    .decode(&pattern, &received, &Rates::Uniform(q), &frame.syndrome, &mut decision)
+                    .unwrap();
                 let core = if tier == Tier::Fast {
                     let mut llr = vec![0; 4096];
                     three_state(&Corrected::default(), &pattern, &received, q, &mut llr).unwrap();
@@ -408,7 +410,9 @@ fn the_balanced_tier_corrects_what_the_fast_one_does_not() {
     for index in 0..150 {
         let frame = sample(&code, 0.093, index);
         let failed = engines.each_mut().map(|engine| {
-            engine.decode(&pattern, &frame.received, 0.093, &frame.syndrome, &mut decision).unwrap();
+            engine
+                .decode(&pattern, &frame.received, &Rates::Uniform(0.093), &frame.syndrome, &mut decision)
+                .unwrap();
             usize::from(decision != frame.sent)
         });
         assert!(failed[1] <= failed[0], "frame {index}");
@@ -432,8 +436,9 @@ fn guesses_correct_what_belief_propagation_leaves() {
     for index in 0..400 {
         let frame = sample(&code, 0.0205, index);
         let failed = engines.each_mut().map(|engine| {
-            let outcome =
-                engine.decode(&pattern, &frame.received, 0.0205, &frame.syndrome, &mut decision).unwrap();
+            let outcome = engine
+                .decode(&pattern, &frame.received, &Rates::Uniform(0.0205), &frame.syndrome, &mut decision)
+                .unwrap();
             if outcome.converged {
                 assert_eq!(naive_syndrome(&code, &decision), frame.syndrome);
             }

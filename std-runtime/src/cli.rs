@@ -6,18 +6,25 @@ mod code;
 mod demo_keys;
 mod fer;
 mod reconcile;
+mod session;
 
+use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
+use caligo_core::leakage::Policy;
+
 use crate::kernel::{Effort, Tier};
+use crate::keyfile::Format;
 use crate::matrix::library::{Library, LibraryError};
+use crate::matrix::npy;
+use crate::session::decoders::Restart;
 
 /// Information reconciliation for quantum cryptography.
 #[derive(Debug, Parser)]
-#[command(name = "caligo-run", version, about, max_term_width = 100)]
+#[command(name = "caligo-run", version, max_term_width = 100)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -34,6 +41,48 @@ enum Command {
     /// Build, inspect, import and export codes.
     #[command(subcommand)]
     Code(code::CodeCommand),
+}
+
+/// A command whose parts are understood but do not go together.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Usage(String);
+
+/// A usage error, for exit code 2.
+fn usage(text: impl Into<String>) -> anyhow::Error {
+    Usage(text.into()).into()
+}
+
+/// Refuses two flags that name the same file.
+fn distinct(files: &[(&str, PathBuf)]) -> anyhow::Result<()> {
+    // A file that is not there yet is where its directory is.
+    let place = |path: &Path| {
+        let parent = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let beside = || Some(fs::canonicalize(parent).ok()?.join(path.file_name()?));
+        fs::canonicalize(path).ok().or_else(beside)
+    };
+    for (i, (flag, path)) in files.iter().enumerate() {
+        let Some(found) = place(path) else { continue };
+        // Devices may serve twice.
+        if found.exists() && !found.is_file() {
+            continue;
+        }
+        if let Some((other, _)) = files[..i].iter().find(|(_, other)| place(other).as_ref() == Some(&found)) {
+            return Err(usage(format!(
+                "{flag}: expected another file than {other}, found {}",
+                path.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The format to write `path` in: the one asked for, an array if the name says so, or that of the input.
+fn out_format(path: &Path, asked: Option<Format>, input: Format) -> Format {
+    asked.unwrap_or(if npy::is_npy(path, &[]) { Format::Npy } else { input })
 }
 
 /// How a command ended when nothing went wrong on the way.
@@ -73,7 +122,15 @@ struct CodeArgs {
 
 impl CodeArgs {
     fn load(&self) -> Result<Library, LibraryError> {
-        Library::load(self.matrix.as_deref(), self.patterns.as_deref())
+        self.load_or(None, None)
+    }
+
+    /// These files where no flag names others. Patterns belong to a matrix and are not mixed with another's.
+    fn load_or(&self, matrix: Option<&Path>, patterns: Option<&Path>) -> Result<Library, LibraryError> {
+        match &self.matrix {
+            Some(matrix) => Library::load(Some(matrix), self.patterns.as_deref()),
+            None => Library::load(matrix, self.patterns.as_deref().or(patterns)),
+        }
     }
 }
 
@@ -98,12 +155,12 @@ impl From<ScheduleArg> for caligo_core::decode::Schedule {
 /// How to decode.
 #[derive(Debug, Args)]
 struct EffortArgs {
-    /// Decoder.
-    #[arg(long, value_enum, default_value_t = Tier::Balanced)]
-    decoder: Tier,
-    /// Order of updates.
-    #[arg(long, value_enum, default_value_t = ScheduleArg::Layered)]
-    schedule: ScheduleArg,
+    /// Decoder [default: balanced].
+    #[arg(long, value_enum)]
+    decoder: Option<Tier>,
+    /// Order of updates [default: layered].
+    #[arg(long, value_enum)]
+    schedule: Option<ScheduleArg>,
     /// Iterations of the decoder's last stage [default: 40 fast, 100 others].
     #[arg(long, value_name = "I", value_parser = clap::value_parser!(u16).range(1..))]
     max_iterations: Option<u16>,
@@ -114,11 +171,55 @@ struct EffortArgs {
 
 impl EffortArgs {
     fn effort(&self) -> Effort {
+        self.over(Effort::default())
+    }
+
+    /// `otherwise` where no flag says better.
+    fn over(&self, otherwise: Effort) -> Effort {
         Effort {
-            tier: self.decoder,
-            schedule: self.schedule.into(),
-            max_iterations: self.max_iterations,
-            guesses: self.guesses,
+            tier: self.decoder.unwrap_or(otherwise.tier),
+            schedule: self.schedule.map_or(otherwise.schedule, Into::into),
+            max_iterations: self.max_iterations.or(otherwise.max_iterations),
+            guesses: self.guesses.or(otherwise.guesses),
+        }
+    }
+}
+
+/// How disclosures are charged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum PolicyArg {
+    /// Syndrome bits less the padding that masks them, payload reveals, tags.
+    Exact,
+    /// Whole syndromes, payload reveals, tags.
+    SyndromeCap,
+    /// Whole syndromes, all reveals, tags.
+    Conservative,
+}
+
+impl From<PolicyArg> for Policy {
+    fn from(policy: PolicyArg) -> Self {
+        match policy {
+            PolicyArg::Exact => Self::Exact,
+            PolicyArg::SyndromeCap => Self::SyndromeCap,
+            PolicyArg::Conservative => Self::Conservative,
+        }
+    }
+}
+
+/// What a decoder does after a reveal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum RestartArg {
+    /// Begins anew.
+    Cold,
+    /// Keeps its messages.
+    Hot,
+}
+
+impl From<RestartArg> for Restart {
+    fn from(restart: RestartArg) -> Self {
+        match restart {
+            RestartArg::Cold => Self::Cold,
+            RestartArg::Hot => Self::Hot,
         }
     }
 }

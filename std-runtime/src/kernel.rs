@@ -10,7 +10,7 @@ use caligo_core::code::{Code, LengthError};
 use caligo_core::decode::{
     Arithmetic, Corrected, Decoder, Doubt, Layout, Outcome, Rule, Schedule, SumProduct, Workspace,
 };
-use caligo_core::llr;
+use caligo_core::llr::{self, Rates};
 use caligo_core::puncture::Pattern;
 use multiversion::multiversion;
 use serde::Serialize;
@@ -82,6 +82,8 @@ pub struct Engine<'a> {
     integer: Option<(Decoder<Corrected>, Words<'a, Corrected>, Vec<i16>)>,
     float: Option<(Decoder<SumProduct>, Words<'a, SumProduct>, Vec<f32>)>,
     doubts: Vec<Doubt>,
+    /// The 8-bit workspace holds a guess, and no state to go on from.
+    guessed: bool,
 }
 
 impl<'a> Engine<'a> {
@@ -109,11 +111,11 @@ impl<'a> Engine<'a> {
             Some((Decoder { arithmetic: SumProduct, max_iterations: last }, work, vec![0.0; code.n()]))
         };
         let doubts = vec![Doubt::default(); guesses.into()];
-        Ok(Self { integer_first: tier != Tier::Precise, integer, float, doubts })
+        Ok(Self { integer_first: tier != Tier::Precise, integer, float, doubts, guessed: false })
     }
 
-    /// Decodes `frame` as received over a binary symmetric channel of error rate `qber` to the string
-    /// with `syndrome`. Iterations are summed over the stages.
+    /// Decodes `frame` as received over a channel of error rates `rates` to the string with `syndrome`.
+    /// Iterations are summed over the stages.
     ///
     /// # Errors
     /// [`LengthError`] if a buffer does not fit the code.
@@ -121,49 +123,104 @@ impl<'a> Engine<'a> {
         &mut self,
         pattern: &Pattern<'_>,
         frame: &[u64],
-        qber: f64,
+        rates: &Rates<'_>,
         syndrome: &[u64],
+        decision: &mut [u64],
+    ) -> Result<Outcome, LengthError> {
+        self.stages(Start::Cold, &Input { pattern, frame, rates, syndrome }, decision)
+    }
+
+    /// Goes on from the last run, of the same frame and syndrome, after more positions have become known or the
+    /// error rates have: all messages stay.
+    ///
+    /// # Errors
+    /// [`LengthError`] if a buffer does not fit the code.
+    pub fn resume(
+        &mut self,
+        pattern: &Pattern<'_>,
+        frame: &[u64],
+        rates: &Rates<'_>,
+        syndrome: &[u64],
+        decision: &mut [u64],
+    ) -> Result<Outcome, LengthError> {
+        self.stages(Start::Hot, &Input { pattern, frame, rates, syndrome }, decision)
+    }
+
+    fn stages(
+        &mut self,
+        start: Start,
+        input: &Input<'_>,
         decision: &mut [u64],
     ) -> Result<Outcome, LengthError> {
         let mut outcome = Outcome { converged: false, iterations: 0, unsatisfied: 0 };
         let mut spent = 0u16;
-        if let Some((decoder, work, priors)) = self.integer.as_mut().filter(|_| self.integer_first) {
-            outcome = run(decoder, work, priors, pattern, frame, qber, syndrome, decision)?;
+        let Self { integer, float, .. } = self;
+        if let Some((decoder, work, priors)) = integer.as_mut().filter(|_| self.integer_first) {
+            let start = if self.guessed { Start::Cold } else { start };
+            self.guessed = false;
+            outcome = run(decoder, work, priors, start, input, decision)?;
             if outcome.converged {
                 return Ok(outcome);
             }
             spent = outcome.iterations;
         }
-        if let Some((decoder, work, priors)) = &mut self.float {
-            outcome = run(decoder, work, priors, pattern, frame, qber, syndrome, decision)?;
+        if let Some((decoder, work, priors)) = float {
+            outcome = run(decoder, work, priors, start, input, decision)?;
             spent = spent.saturating_add(outcome.iterations);
         }
         if !outcome.converged && !self.doubts.is_empty() {
-            outcome = self.guess(pattern, frame, qber, syndrome, decision)?;
+            outcome = self.guess(input, decision)?;
             spent = spent.saturating_add(outcome.iterations);
         }
         Ok(Outcome { iterations: spent, ..outcome })
     }
 
     /// The last stage says where the doubts are; the 8-bit decoder tries them.
-    fn guess(
-        &mut self,
-        pattern: &Pattern<'_>,
-        frame: &[u64],
-        qber: f64,
-        syndrome: &[u64],
-        decision: &mut [u64],
-    ) -> Result<Outcome, LengthError> {
+    fn guess(&mut self, input: &Input<'_>, decision: &mut [u64]) -> Result<Outcome, LengthError> {
         let Some((decoder, work, priors)) = &mut self.integer else {
             return Ok(Outcome { converged: false, iterations: 0, unsatisfied: 0 });
         };
         let found = match &mut self.float {
-            Some((_, work, priors)) => work.doubts(syndrome, priors, decision, &mut self.doubts)?,
-            None => work.doubts(syndrome, priors, decision, &mut self.doubts)?,
+            Some((_, work, priors)) => work.doubts(input.syndrome, priors, decision, &mut self.doubts)?,
+            None => work.doubts(input.syndrome, priors, decision, &mut self.doubts)?,
         };
-        llr::three_state(&decoder.arithmetic, pattern, frame, qber, priors)?;
-        run_guesses(decoder, work, priors, &self.doubts[..found], syndrome, decision)
+        self.guessed = true;
+        llr::with_rates(&decoder.arithmetic, input.pattern, input.frame, input.rates, priors)?;
+        run_guesses(decoder, work, priors, &self.doubts[..found], input.syndrome, decision)
     }
+
+    /// After a run that failed: the `count` positions the decoder is least sure of, as the last stage left them.
+    ///
+    /// # Errors
+    /// [`LengthError`] if a buffer does not fit the code.
+    pub fn least_reliable(
+        &mut self,
+        pattern: &Pattern<'_>,
+        decision: &[u64],
+        count: usize,
+    ) -> Result<Vec<u16>, LengthError> {
+        let mut doubts = vec![Doubt::default(); count];
+        let found = match (&mut self.float, &mut self.integer) {
+            (Some((_, work, _)), _) => work.least_reliable(pattern.shortened(), decision, &mut doubts)?,
+            (None, Some((_, work, _))) => work.least_reliable(pattern.shortened(), decision, &mut doubts)?,
+            (None, None) => 0,
+        };
+        Ok(doubts[..found].iter().map(|doubt| doubt.position as u16).collect())
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Start {
+    Cold,
+    Hot,
+}
+
+/// What is decoded.
+struct Input<'i> {
+    pattern: &'i Pattern<'i>,
+    frame: &'i [u64],
+    rates: &'i Rates<'i>,
+    syndrome: &'i [u64],
 }
 
 impl Drop for Engine<'_> {
@@ -180,25 +237,25 @@ impl Drop for Engine<'_> {
     }
 }
 
-/// Priors, cold start, run.
+/// Priors, with the messages of the last run or without; run.
 #[multiversion(targets(
     "x86_64+avx+avx2+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+bmi1+bmi2+fma+lzcnt+popcnt",
     "x86_64+avx+avx2+bmi1+bmi2+fma+lzcnt+popcnt",
 ))]
-#[expect(clippy::too_many_arguments, reason = "a kernel's operands")]
 fn run<A: Arithmetic>(
     decoder: &Decoder<A>,
     work: &mut Words<'_, A>,
     priors: &mut [A::Posterior],
-    pattern: &Pattern<'_>,
-    frame: &[u64],
-    qber: f64,
-    syndrome: &[u64],
+    start: Start,
+    input: &Input<'_>,
     decision: &mut [u64],
 ) -> Result<Outcome, LengthError> {
-    llr::three_state(&decoder.arithmetic, pattern, frame, qber, priors)?;
-    work.load(priors)?;
-    decoder.run(syndrome, work, decision)
+    llr::with_rates(&decoder.arithmetic, input.pattern, input.frame, input.rates, priors)?;
+    match start {
+        Start::Cold => work.load(priors)?,
+        Start::Hot => work.reload(priors)?,
+    }
+    decoder.run(input.syndrome, work, decision)
 }
 
 /// Runs that take each doubt for known.

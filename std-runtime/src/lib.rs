@@ -10,6 +10,7 @@
 pub mod calibrate;
 pub mod channel;
 pub mod cli;
+pub mod config;
 pub mod entropy;
 pub mod kernel;
 pub mod keyfile;

@@ -8,6 +8,7 @@ use std::time::Instant;
 use caligo_core::bits;
 use caligo_core::code::{Code, LengthError};
 use caligo_core::limits;
+use caligo_core::llr::Rates;
 use caligo_core::puncture::Pattern;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -154,7 +155,13 @@ impl<'a> Simulator<'a> {
             *word = *word & !mask | original & mask;
         }
         let start = Instant::now();
-        let outcome = self.engine.decode(&pattern, &received, qber, &self.syndrome, &mut self.decision)?;
+        let outcome = self.engine.decode(
+            &pattern,
+            &received,
+            &Rates::Uniform(qber),
+            &self.syndrome,
+            &mut self.decision,
+        )?;
         let seconds = start.elapsed().as_secs_f64();
         let wrong = self.decision != sent;
         Ok(Tally {

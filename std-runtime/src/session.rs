@@ -1,6 +1,9 @@
-//! Sessions: two parties' keys in, one key out.
+//! Sessions: the core's machines given keys, entropy, decoders and a channel.
 
-mod interleave;
+pub mod decoders;
+pub mod driver;
+pub mod interleave;
 pub mod local;
+pub mod planner;
 pub mod report;
-mod verification;
+pub mod store;

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use caligo_core::code::Code;
 use caligo_core::puncture;
 use clap::{Args, Subcommand};
@@ -291,7 +291,7 @@ fn export(args: &ExportArgs) -> anyhow::Result<()> {
 
 fn import(args: &ImportArgs) -> anyhow::Result<()> {
     if args.code.matrix.is_none() {
-        bail!("--matrix: expected the file to import");
+        return Err(super::usage("--matrix: expected the file to import"));
     }
     let library = args.code.load()?;
     let code = library.code()?;

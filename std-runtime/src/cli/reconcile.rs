@@ -3,21 +3,14 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use anyhow::bail;
 use clap::Args;
-use serde::Serialize;
 
-use super::{CodeArgs, EffortArgs, Ending, parse_efficiency, parse_qber, parse_target, print, progress_bar};
+use super::session::{Loaded, SessionArgs};
+use super::{Ending, distinct, out_format, print, progress_bar};
 use crate::keyfile::{self, Format};
-use crate::session::local::{self, Config, QberSource};
+use crate::session::local::{self, Config};
 use crate::session::report::Report;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-enum Strategy {
-    /// One syndrome a block at a rate chosen for the QBER (Elkouss et al. 2010).
-    Baseline,
-}
+use crate::side_info;
 
 /// Arguments of `reconcile`.
 #[derive(Debug, Args)]
@@ -38,75 +31,44 @@ pub(super) struct ReconcileArgs {
     /// Format of the key files; found out from the content if not given.
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// How to reconcile.
-    #[arg(long, value_enum, default_value_t = Strategy::Baseline)]
-    strategy: Strategy,
-    /// Error rate, or `estimate` to disclose and remove a sample of the bits.
-    #[arg(long, value_name = "Q|estimate", default_value = "estimate", allow_negative_numbers = true, value_parser = parse_source)]
-    qber: QberSource,
-    /// Frame error rate to choose the code rate for; failed blocks reveal padding and are decoded again.
-    #[arg(long, value_name = "FER", default_value_t = 0.01, value_parser = parse_target)]
-    target_fer: f64,
-    /// Choose the code rate by this efficiency instead of the measured table.
-    #[arg(long, value_name = "F", value_parser = parse_efficiency)]
-    efficiency: Option<f64>,
+    /// Class of each of Bob's bits, one byte a bit or `.npy`: error rates are learnt for each class.
+    #[arg(long, value_name = "FILE")]
+    side_info: Option<PathBuf>,
     #[command(flatten)]
-    effort: EffortArgs,
+    session: SessionArgs,
     /// Seed of the public permutation and sample; random if not given.
     #[arg(long, value_name = "K")]
     seed: Option<u64>,
     /// Print the report as JSON.
     #[arg(long)]
     json: bool,
-    #[command(flatten)]
-    code: CodeArgs,
-}
-
-fn parse_source(text: &str) -> Result<QberSource, String> {
-    if text == "estimate" {
-        return Ok(QberSource::Estimate);
-    }
-    parse_qber(text).map(QberSource::Given).map_err(|error| format!("{error}, or `estimate`"))
-}
-
-#[derive(Serialize)]
-struct Output<'a> {
-    strategy: Strategy,
-    #[serde(flatten)]
-    report: &'a Report,
 }
 
 pub(super) fn run(args: &ReconcileArgs) -> anyhow::Result<Ending> {
-    let library = args.code.load()?;
-    if args.out.is_some() && args.out == args.alice_out {
-        bail!("--alice-out: expected another file than --out");
-    }
+    let Loaded { config, library, .. } = args.session.load()?;
+    let config = Config { seed: args.seed, ..config };
+    let outs = [("--out", &args.out), ("--alice-out", &args.alice_out)];
+    distinct(&outs.into_iter().filter_map(|(flag, path)| Some((flag, path.clone()?))).collect::<Vec<_>>())?;
+    args.out.iter().chain(&args.alice_out).try_for_each(|path| keyfile::check(path))?;
     let (alice, alice_format) = keyfile::read(&args.alice, args.format)?;
     let (bob, bob_format) = keyfile::read(&args.bob, args.format)?;
-    let config = Config {
-        qber: args.qber,
-        target_fer: args.target_fer,
-        efficiency: args.efficiency,
-        effort: args.effort.effort(),
-        seed: args.seed,
-    };
-    let bar = progress_bar(0, "blocks");
-    let result = local::reconcile(&alice, &bob, &library, &config, |done, blocks| {
-        bar.set_length(blocks);
-        bar.set_position(done);
-    })?;
+    let side_info = side_info::read_optional(args.side_info.as_deref(), bob.bits)?;
+    let bar = progress_bar(alice.bits as u64, "bits");
+    let result =
+        local::reconcile(&alice, &bob, &side_info, &library, &config, |done| bar.set_position(done))?;
     bar.finish_and_clear();
     let keys: Vec<_> = [(&args.out, &result.bob, bob_format), (&args.alice_out, &result.alice, alice_format)]
         .into_iter()
-        .filter_map(|(path, key, format)| path.as_deref().map(|path| (path, key, format)))
+        .filter_map(|(path, key, format)| {
+            path.as_deref().map(|path| (path, key, out_format(path, args.format, format)))
+        })
         .collect();
-    keyfile::write_all(&keys)?;
-    for part in &result.report.failed {
-        eprintln!("caligo-run: block {} ({} bits) left out: {}", part.block, part.bits, part.reason);
+    if result.bob.bits > 0 {
+        keyfile::write_all(&keys)?;
     }
+    tell_failures(&result.report);
     let text = if args.json {
-        let output = Output { strategy: args.strategy, report: &result.report };
-        serde_json::to_string_pretty(&output)? + "\n"
+        serde_json::to_string_pretty(&result.report)? + "\n"
     } else {
         describe(&result.report)?
     };
@@ -114,7 +76,17 @@ pub(super) fn run(args: &ReconcileArgs) -> anyhow::Result<Ending> {
     Ok(if result.report.verified { Ending::Success } else { Ending::Failure })
 }
 
-fn describe(r: &Report) -> Result<String, std::fmt::Error> {
+/// Names what was left out.
+pub(super) fn tell_failures(report: &Report) {
+    for part in &report.failed {
+        eprintln!("caligo-run: block {} ({} bits) left out: {}", part.block, part.bits, part.reason);
+    }
+    if report.payload_bits == 0 {
+        eprintln!("caligo-run: no block verified, so no key is written");
+    }
+}
+
+pub(super) fn describe(r: &Report) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
     let out = &mut text;
     let figure = |f: Option<f64>| f.map_or_else(|| "-".to_owned(), |f| format!("{f:.4}"));
@@ -125,15 +97,15 @@ fn describe(r: &Report) -> Result<String, std::fmt::Error> {
     match r.qber_sampled {
         Some(sampled) => writeln!(
             out,
-            "QBER              observed {}, sampled {sampled:.4}, rate chosen for {:.4}",
+            "QBER              observed {}, sampled {sampled:.4}, rate chosen for {}",
             figure(r.qber_observed),
-            r.qber_assumed
+            figure(r.qber_assumed)
         )?,
         None => writeln!(
             out,
-            "QBER              observed {}, rate chosen for {:.4}",
+            "QBER              observed {}, rate chosen for {}",
             figure(r.qber_observed),
-            r.qber_assumed
+            figure(r.qber_assumed)
         )?,
     }
     writeln!(
@@ -142,7 +114,11 @@ fn describe(r: &Report) -> Result<String, std::fmt::Error> {
         r.blocks, r.frame_errors
     )?;
     writeln!(out, "rate              {:.4} (punctured {}, shortened {})", r.rate, r.punctured, r.shortened)?;
-    writeln!(out, "iterations        {:.2} a block", r.iterations_mean)?;
+    writeln!(
+        out,
+        "a block           {:.2} rounds, {:.1} bits revealed, {:.2} iterations",
+        r.rounds_mean, r.revealed_mean, r.iterations_mean
+    )?;
     let k = &r.leakage.by_kind;
     writeln!(
         out,
@@ -156,7 +132,7 @@ fn describe(r: &Report) -> Result<String, std::fmt::Error> {
     )?;
     writeln!(
         out,
-        "efficiency f      {} ({} with tags; no code below {} at a frame error rate of {})",
+        "efficiency f      {} ({} with tags; no one-way code below {} at a frame error rate of {})",
         figure(r.f),
         figure(r.f_with_tag),
         figure(r.f_limit),

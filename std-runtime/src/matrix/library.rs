@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{BufReader, Cursor};
 use std::path::{Path, PathBuf};
 
-use caligo_core::bits::words_for;
+use caligo_core::bits::{self, words_for};
 use caligo_core::code::{Code, CodeError, mother_4096};
 use caligo_core::limits;
 use caligo_core::puncture::{self, MAX_ORDER_LENGTH, Order, PatternError, order_4096};
@@ -176,6 +176,22 @@ impl Library {
     /// 8192 checks a lower bound by peeling, which can only overstate a leak.
     pub fn padding_rank(&self, p: usize) -> usize {
         self.padding_ranks.get(p).or(self.padding_ranks.last()).copied().unwrap_or(0)
+    }
+
+    /// Mask (n bits) of the positions of the puncturing order whose columns are independent of those before them;
+    /// `None` if all are.
+    ///
+    /// # Errors
+    /// [`LibraryError`] never occurs once the library is loaded.
+    pub fn independent(&self) -> Result<Option<Vec<u64>>, LibraryError> {
+        if self.padding_ranks.last() == Some(&self.puncture.len()) {
+            return Ok(None);
+        }
+        let mut mask = vec![0; words_for(self.code()?.n())];
+        for (ranks, &position) in self.padding_ranks.windows(2).zip(&self.puncture) {
+            bits::set(&mut mask, position.into(), ranks[1] > ranks[0]);
+        }
+        Ok(Some(mask))
     }
 
     /// Length of the puncturing order.

@@ -3,37 +3,28 @@
 use caligo_core::bits;
 
 use crate::channel;
-use crate::entropy;
 use crate::keyfile::Key;
 
 /// Position i of the permuted key is position `permutation[i]` of the key.
-pub(super) fn permutation(bits: usize, seed: Option<u64>) -> Result<Vec<u32>, getrandom::Error> {
-    let seed = if let Some(seed) = seed {
-        seed
-    } else {
-        let mut word = [0];
-        entropy::fill(&mut word)?;
-        word[0]
-    };
+pub fn permutation(bits: usize, seed: u64) -> Vec<u32> {
     let mut order: Vec<u32> = (0..bits as u32).collect();
     channel::shuffle(&mut order, &mut channel::stream(seed, u64::MAX));
-    Ok(order)
+    order
 }
 
 /// The key in permuted order.
-pub(super) fn permuted(key: &Key, permutation: &[u32]) -> Key {
+pub fn permuted(key: &Key, permutation: &[u32]) -> Key {
     Key::from_bits(permutation.iter().map(|&i| key.get(i as usize)))
 }
 
-/// A permuted key in its natural order, less the positions not kept.
-pub(super) fn unpermuted(key: &Key, permutation: &[u32], kept: &[bool]) -> Key {
-    let mut natural = Key::zeros(key.bits);
+/// A permuted key in its natural order, less the positions not kept (a mask over the permuted key).
+pub fn unpermuted(key: &Key, permutation: &[u32], kept: &[u64]) -> Key {
+    let (mut natural, mut keep) = (Key::zeros(key.bits), Key::zeros(key.bits));
     for (i, &to) in permutation.iter().enumerate() {
-        if key.get(i) {
-            bits::set(&mut natural.words, to as usize, true);
-        }
+        bits::set(&mut natural.words, to as usize, key.get(i));
+        bits::set(&mut keep.words, to as usize, bits::get(kept, i));
     }
-    Key::from_bits(natural.iter().zip(kept).filter(|&(_, &k)| k).map(|(b, _)| b))
+    Key::from_bits(natural.iter().zip(keep.iter()).filter(|&(_, keep)| keep).map(|(bit, _)| bit))
 }
 
 #[cfg(test)]
@@ -43,12 +34,14 @@ mod tests {
     #[test]
     fn permuting_back_gives_the_kept_bits_in_order() {
         let key = Key { words: channel::random_bits(200, &mut channel::stream(1, 1)), bits: 200 };
-        let order = permutation(200, Some(9)).unwrap();
-        let kept: Vec<bool> = (0..200).map(|i| i % 7 != 3).collect();
+        let order = permutation(200, 9);
+        let mut kept = vec![u64::MAX; 4];
+        let dropped = [3, 77, 78, 199];
+        dropped.iter().for_each(|&i| bits::set(&mut kept, i, false));
         let back = unpermuted(&permuted(&key, &order), &order, &kept);
-        let want = Key::from_bits(key.iter().zip(&kept).filter(|&(_, &k)| k).map(|(b, _)| b));
+        let gone: Vec<usize> = dropped.iter().map(|&i| order[i] as usize).collect();
+        let want = Key::from_bits((0..200).filter(|i| !gone.contains(i)).map(|i| key.get(i)));
         assert!(back == want);
-        assert!(permutation(200, Some(9)).unwrap() == order);
-        assert!(permutation(200, None).unwrap() != order);
+        assert!(permutation(200, 9) == order && permutation(200, 10) != order);
     }
 }

@@ -1,34 +1,34 @@
-//! Both parties in one process: baseline reconciliation of two keys of any length.
+//! Both parties in one process, over a channel that never fails.
 //!
 //! In: two keys, a [`Library`], a [`Config`]. Out: Alice's and Bob's reconciled keys and a [`Report`].
-//!
-//! 1. A public random permutation spreads bursts and drift over the blocks.
-//! 2. Optionally a random sample is disclosed, removed from both keys, and gives the error rate.
-//! 3. Full blocks and a shortened last one. Alice sends one syndrome a block, masked by private padding
-//!    on the punctured positions; Bob decodes.
-//! 4. Where decoding fails Alice reveals half of the block's padding, then all of it.
-//! 5. One universal-hash tag over all blocks that decoded; where it differs, one tag a block.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::VecDeque;
 
-use caligo_core::bits::{self, words_for};
-use caligo_core::code::{Code, LengthError};
-use caligo_core::leakage::{Disclosed, LeakBits, Policy};
-use caligo_core::limits;
-use caligo_core::puncture::{self, Order, Pattern, PatternError};
-use caligo_core::rate::{RateError, Selection};
-use rayon::prelude::*;
-use zeroize::{Zeroize, Zeroizing};
+use caligo_core::code::LengthError;
+use caligo_core::leakage::Policy;
+use caligo_core::rate::RateError;
+use caligo_core::reconcile::plan::{Goal, MAX_ROUNDS};
+use caligo_core::reconcile::{
+    Abort, Aborted, Alice, AliceConfig, Bob, Event, Finished, Instant, Job, Masking, Released, Setup, Terms,
+    fingerprint,
+};
+use caligo_core::wire::{self, Hello};
+use rand_core::Rng;
+use rand_xoshiro::Xoshiro256PlusPlus;
+use zeroize::Zeroizing;
 
+use crate::config::Strategy;
 use crate::entropy;
-use crate::kernel::{Effort, Engine};
+use crate::kernel::Effort;
 use crate::keyfile::Key;
 use crate::matrix::library::{Library, LibraryError};
-use crate::montecarlo::clopper_pearson;
 
+use super::decoders::{Decision, Decoders, Restart};
+use super::driver::{Driven, Host, KeyInput, Machine, drive};
 use super::interleave::{permutation, permuted, unpermuted};
-use super::report::{ByKind, FailedPart, Leakage, Report};
-use super::verification::verify_blocks;
+use super::planner::LibraryPlanner;
+use super::report::{Facts, Record, Report};
+use super::store::{AliceStore, BobStore, WINDOW};
 
 /// Where the error rate comes from.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,21 +37,151 @@ pub enum QberSource {
     Given(f64),
     /// A disclosed sample; the rate is chosen for the upper end of its one-sided 95 % interval.
     Estimate,
+    /// Nothing is known; blocks teach it as they succeed.
+    Unknown,
 }
 
 /// How to reconcile.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
+    /// Strategy.
+    pub strategy: Strategy,
     /// Error rate.
     pub qber: QberSource,
-    /// Frame error rate the code rate is chosen for.
+    /// Share of the key to sample, if it is to be estimated.
+    pub sample_fraction: f64,
+    /// What is added to the sampled error rate; the upper end of its one-sided 95 % interval is taken if not given.
+    pub sample_margin: Option<f64>,
+    /// Frame error rate aimed at: of the first decoding (baseline) or of the last (blind, symmetric).
     pub target_fer: f64,
+    /// Disclosures of a block at most, the syndrome included.
+    pub rounds: u8,
+    /// Modulated positions of a blind block with no known error rate, as a fraction of n.
+    pub modulation: f64,
+    /// Share of them that is shortened and not punctured from the start.
+    pub initial_shortening: f64,
     /// Efficiency to choose the rate by, instead of the measured table.
     pub efficiency: Option<f64>,
+    /// Whether verified blocks inform the planning of the next ones.
+    pub adapt: bool,
+    /// Whether verified blocks inform the decoding of the next ones.
+    pub learn: bool,
     /// Decoder.
     pub effort: Effort,
+    /// What a decoder does after a reveal.
+    pub restart: Restart,
+    /// How disclosures are charged.
+    pub policy: Policy,
+    /// Leakage budget in bits.
+    pub budget: Option<u64>,
     /// Seed of the public permutation; the operating system's entropy if none.
     pub seed: Option<u64>,
+}
+
+impl Config {
+    /// What `strategy` does unless told otherwise.
+    pub fn of(strategy: Strategy) -> Self {
+        let baseline = strategy == Strategy::Baseline;
+        Self {
+            strategy,
+            qber: if baseline { QberSource::Estimate } else { QberSource::Unknown },
+            sample_fraction: SAMPLE_FRACTION,
+            sample_margin: None,
+            target_fer: if baseline { 0.01 } else { 1e-3 },
+            rounds: match strategy {
+                Strategy::Baseline => 3,
+                Strategy::Blind => 10,
+                Strategy::Symmetric => 32,
+            },
+            modulation: 0.44,
+            initial_shortening: 0.0,
+            efficiency: None,
+            adapt: !baseline,
+            learn: true,
+            effort: Effort::default(),
+            restart: Restart::default(),
+            policy: Policy::Exact,
+            budget: None,
+            seed: None,
+        }
+    }
+
+    /// Bits to disclose for the estimate, in whole bytes, so that packed keys stay whole.
+    fn sample_bits(&self, bits: usize) -> Result<usize, SessionError> {
+        match self.qber {
+            QberSource::Given(_) | QberSource::Unknown => Ok(0),
+            QberSource::Estimate if bits < MIN_ESTIMATE => Err(SessionError::TooShort(bits)),
+            QberSource::Estimate => {
+                let wanted = (bits as f64 * self.sample_fraction) as usize;
+                Ok((wanted / 8 * 8).clamp(8, MAX_SAMPLE))
+            }
+        }
+    }
+
+    /// What Alice proposes for a key of `bits` bits.
+    ///
+    /// # Errors
+    /// [`SessionError::TooShort`] if it is to be sampled and is too short for that.
+    pub fn hello(&self, bits: usize, code: u64, permutation: u64) -> Result<Hello, SessionError> {
+        Ok(Hello {
+            strategy: self.strategy.into(),
+            policy: self.policy,
+            rounds: self.rounds,
+            target_fer_ppm: (self.target_fer * 1e6).round() as u32,
+            window: WINDOW,
+            key_bits: bits as u32,
+            sample_bits: self.sample_bits(bits)? as u32,
+            code,
+            permutation,
+            cap: self.budget.unwrap_or(u64::MAX),
+        })
+    }
+
+    /// The error rate known beforehand.
+    pub fn known_qber(&self) -> Option<f64> {
+        if let QberSource::Given(qber) = self.qber { Some(qber) } else { None }
+    }
+
+    /// A planner for these settings.
+    ///
+    /// # Errors
+    /// [`LibraryError`] never occurs once the library is loaded.
+    pub fn planner<'a>(&self, library: &'a Library) -> Result<LibraryPlanner<'a>, LibraryError> {
+        let n = library.code()?.n();
+        let modulated = self.modulation * n as f64;
+        let goal = Goal {
+            strategy: self.strategy.into(),
+            rounds: self.rounds.clamp(1, MAX_ROUNDS as u8),
+            target_fer: self.target_fer,
+            modulated: modulated as usize,
+            shortened: (self.initial_shortening * modulated) as usize,
+        };
+        LibraryPlanner::new(library, goal, self.effort.tier, self.efficiency)
+    }
+
+    /// What the report is computed for.
+    pub(super) fn facts(&self, library: &Library, bits: usize) -> Result<Facts, LibraryError> {
+        let code = library.code()?;
+        Ok(Facts {
+            strategy: self.strategy,
+            n: code.n(),
+            m: code.m(),
+            input_bits: bits,
+            // As the peer is told it.
+            target_fer: (self.target_fer * 1e6).round() / 1e6,
+            decoder: Some(self.effort.tier),
+        })
+    }
+}
+
+impl From<Strategy> for wire::Strategy {
+    fn from(strategy: Strategy) -> Self {
+        match strategy {
+            Strategy::Baseline => Self::Baseline,
+            Strategy::Blind => Self::Blind,
+            Strategy::Symmetric => Self::Symmetric,
+        }
+    }
 }
 
 /// Why a session could not be held.
@@ -75,33 +205,63 @@ pub enum SessionError {
     #[error("{0}")]
     Rate(#[from] RateError),
     /// The sampled error rate is more than the code can correct.
-    #[error("QBER estimated at {estimate:.4} (95 % below {upper:.4}): {source}")]
+    #[error(
+        "QBER estimated at {estimate:.4} from {bits} bits, planned for the upper end of its interval: {source}"
+    )]
     Estimated {
         /// Errors over sampled bits.
         estimate: f64,
-        /// Upper bound.
-        upper: f64,
+        /// Sampled bits.
+        bits: u32,
         /// What the rate table says.
         source: RateError,
     },
+    /// A machine ended the session.
+    #[error("session ended: {0}")]
+    Aborted(Abort),
     /// The code or its orders.
     #[error("{0}")]
     Library(#[from] LibraryError),
-    /// The pattern.
-    #[error("{0}")]
-    Pattern(#[from] PatternError),
     /// A buffer.
     #[error("{0}")]
     Length(#[from] LengthError),
     /// The operating system gave no entropy.
     #[error("entropy of the operating system: {0}")]
     Entropy(#[from] getrandom::Error),
+    /// The channel to the peer.
+    #[error("{0}")]
+    Channel(String),
+    /// A session between hosts that broke after it had disclosed something.
+    #[error("{source}; {charged} bits about the key and {sampled} bits of it are disclosed all the same")]
+    Broken {
+        /// What happened.
+        source: Box<SessionError>,
+        /// Bits charged.
+        charged: u64,
+        /// Bits sampled.
+        sampled: u64,
+    },
+}
+
+impl SessionError {
+    /// An abort, with what the sample showed if no rate fits it.
+    pub(super) fn of(aborted: &Aborted, record: &Record) -> Self {
+        match (aborted.reason, record.sampled) {
+            (Abort::Rate(source), Some((errors, bits, _))) => {
+                Self::Estimated { estimate: f64::from(errors) / f64::from(bits), bits, source }
+            }
+            (Abort::Rate(error), None) => Self::Rate(error),
+            (reason, _) => Self::Aborted(reason),
+        }
+    }
 }
 
 /// Fewest bits a QBER is estimated from.
 const MIN_ESTIMATE: usize = 640;
 /// Largest sample, in bits.
 const MAX_SAMPLE: usize = 1 << 15;
+/// Share of a key that is sampled.
+const SAMPLE_FRACTION: f64 = 0.05;
 
 /// The keys and the report.
 #[derive(Debug)]
@@ -114,22 +274,253 @@ pub struct Reconciled {
     pub report: Report,
 }
 
-/// One block's place in the permuted key, and its pattern.
-pub(super) struct Block<'a> {
-    pub(super) start: usize,
-    pub(super) pattern: Pattern<'a>,
+/// Where a session's private randomness comes from.
+#[derive(Debug)]
+pub enum Source {
+    /// The operating system.
+    System,
+    /// A simulation's generator.
+    Seeded(Box<Xoshiro256PlusPlus>),
 }
 
-/// One block as Bob ends it.
-pub(super) struct Decoded {
-    pub(super) payload: Zeroizing<Vec<u64>>,
-    pub(super) converged: bool,
-    pub(super) first_failed: bool,
-    pub(super) iterations: u64,
-    pub(super) disclosed: Disclosed,
+impl Source {
+    /// So many words.
+    ///
+    /// # Errors
+    /// If the operating system gives none.
+    pub fn words(&mut self, count: usize) -> Result<Zeroizing<Vec<u64>>, SessionError> {
+        let mut words = Zeroizing::new(vec![0; count]);
+        match self {
+            Self::System => entropy::fill(&mut words)?,
+            Self::Seeded(rng) => words.iter_mut().for_each(|word| *word = rng.next_u64()),
+        }
+        Ok(words)
+    }
 }
 
-/// Reconciles `bob` to `alice`. `progress` is told the blocks done and their number.
+/// A party's host: frames into a queue, jobs into decoders.
+#[derive(Debug)]
+pub struct Party<'a> {
+    /// Frames sent and not yet taken.
+    pub frames: VecDeque<Vec<u8>>,
+    /// Blocks so far.
+    pub record: Record,
+    /// Bob's decoders.
+    pub decoders: Option<Decoders<'a>>,
+    /// Bob's key, until it is asked for.
+    pub input: Option<KeyInput>,
+    source: Source,
+}
+
+impl<'a> Party<'a> {
+    /// Alice's host.
+    pub fn alice(source: Source) -> Self {
+        Self { frames: VecDeque::new(), record: Record::default(), decoders: None, input: None, source }
+    }
+
+    /// Bob's host, with his key in the agreed permutation.
+    pub fn bob(decoders: Decoders<'a>, input: KeyInput) -> Self {
+        Self { decoders: Some(decoders), input: Some(input), ..Self::alice(Source::System) }
+    }
+}
+
+impl Host for Party<'_> {
+    fn send(&mut self, frame: &[u8]) -> Result<(), SessionError> {
+        self.frames.push_back(frame.to_vec());
+        Ok(())
+    }
+
+    fn entropy(&mut self, words: usize) -> Result<Zeroizing<Vec<u64>>, SessionError> {
+        self.source.words(words)
+    }
+
+    fn agreed(&mut self, _hello: &Hello) -> Result<KeyInput, SessionError> {
+        self.input.take().ok_or_else(|| SessionError::Channel("key: asked for twice".to_owned()))
+    }
+
+    fn decode(&mut self, slot: usize, job: &Job<'_>) {
+        if let Some(decoders) = &mut self.decoders {
+            decoders.add(slot, job);
+        }
+    }
+
+    fn sampled(&mut self, errors: u32, bits: u32, effective: f64) {
+        self.record.sampled = Some((errors, bits, effective));
+    }
+
+    fn released(&mut self, block: Released) {
+        self.record.released.push(block);
+    }
+}
+
+/// How long a machine of this process waits; nothing is ever late.
+const NEVER: u64 = u64::MAX;
+
+/// What both machines of a library's code are built on.
+#[derive(Debug)]
+pub struct Ground<'a> {
+    library: &'a Library,
+    independent: Option<Vec<u64>>,
+    /// Of the code and its orders.
+    pub fingerprint: u64,
+}
+
+impl<'a> Ground<'a> {
+    /// The ground of `library`'s code.
+    ///
+    /// # Errors
+    /// [`LibraryError`] never occurs once the library is loaded.
+    pub fn of(library: &'a Library) -> Result<Self, LibraryError> {
+        let fingerprint = fingerprint(&library.code()?, &library.order()?);
+        Ok(Self { library, independent: library.independent()?, fingerprint })
+    }
+
+    /// What a machine is given, with the time to wait for its peer.
+    ///
+    /// # Errors
+    /// [`LibraryError`] never occurs once the library is loaded.
+    pub fn setup(&self, timeout_us: u64) -> Result<Setup<'_>, LibraryError> {
+        Ok(Setup {
+            code: self.library.code()?,
+            order: self.library.order()?,
+            masking: Masking { rank: self.library.rank(), independent: self.independent.as_deref() },
+            timeout_us,
+        })
+    }
+}
+
+/// A session in one process before it begins.
+pub struct Session<'a> {
+    /// Code.
+    pub library: &'a Library,
+    /// How.
+    pub config: &'a Config,
+    /// Private randomness.
+    pub source: Source,
+    /// Whether jobs are decoded by all threads of the pool.
+    pub parallel: bool,
+    /// Seed of the public permutation, agreed.
+    pub permutation: u64,
+}
+
+/// What came of it: Bob's key as the machine left it, in the permutation.
+pub struct Outcome {
+    /// Bob's key.
+    pub key: Key,
+    /// Blocks.
+    pub record: Record,
+    /// Alice's end.
+    pub finished: Finished,
+    /// Bob's error rates by class and value.
+    pub classes: Vec<caligo_core::reconcile::estimate::Class>,
+}
+
+impl Session<'_> {
+    /// Runs both machines on keys in the agreed permutation. `progress` is told the bits of the blocks released.
+    ///
+    /// # Errors
+    /// [`SessionError`] if a machine aborts.
+    pub fn run(
+        self,
+        alice: Key,
+        bob: KeyInput,
+        classes: usize,
+        mut progress: impl FnMut(u64),
+    ) -> Result<Outcome, SessionError> {
+        let bits = alice.bits;
+        let ground = Ground::of(self.library)?;
+        let setup = ground.setup(NEVER)?;
+        let n = setup.code.n();
+        let planner = self.config.planner(self.library)?;
+        let hello = self.config.hello(bits, ground.fingerprint, self.permutation)?;
+        let config = AliceConfig {
+            hello,
+            planner: &planner,
+            qber: self.config.known_qber(),
+            sample_margin: self.config.sample_margin,
+            adapt: self.config.adapt,
+        };
+        let terms = Terms {
+            strategy: Some(hello.strategy),
+            key_bits: hello.key_bits,
+            code: hello.code,
+            cap: hello.cap,
+            learn: self.config.learn,
+        };
+        let mut alice_store = AliceStore::new(alice, n);
+        let mut bob_store = BobStore::new(bits, classes, n);
+        let decoders = Decoders::new(setup.code, self.config.effort, self.config.restart, WINDOW.into());
+        let mut alice_host = Party::alice(self.source);
+        let mut bob_host = Party::bob(decoders, bob);
+        let start = |abort| SessionError::Aborted(abort);
+        let mut alice = Some(Alice::new(setup, &config, alice_store.memory(), Instant(0)).map_err(start)?);
+        let mut bob = Some(Bob::new(setup, terms, bob_store.memory(), Instant(0)).map_err(start)?);
+        let (mut finished, mut done) = (None, false);
+        step(&mut alice, Event::Poll, &mut alice_host)?;
+        while finished.is_none() {
+            let mut moved = false;
+            while let Some(frame) = alice_host.frames.pop_front() {
+                moved = true;
+                if step(&mut bob, Event::Received(&frame), &mut bob_host)?.is_some() {
+                    done = true;
+                }
+            }
+            while let Some(frame) = bob_host.frames.pop_front() {
+                moved = true;
+                finished = finished.or(step(&mut alice, Event::Received(&frame), &mut alice_host)?);
+            }
+            if moved {
+                continue;
+            }
+            progress(bob_host.record.released.iter().map(|b| b.payload as u64).sum());
+            let Some(decoders) = bob_host.decoders.as_mut().filter(|d| !d.is_empty()) else {
+                return Err(SessionError::Aborted(Abort::Timeout));
+            };
+            let decisions =
+                if self.parallel { decoders.run_parallel(usize::MAX)? } else { decoders.run()? };
+            for Decision { slot, outcome, frame, doubts } in &decisions {
+                let event = Event::Decoded { slot: *slot, outcome: *outcome, decision: frame, doubts };
+                step(&mut bob, event, &mut bob_host)?;
+            }
+        }
+        let Some(finished) = finished.filter(|_| done) else {
+            return Err(SessionError::Aborted(Abort::Timeout));
+        };
+        Ok(Outcome {
+            key: bob_store.key().clone(),
+            record: alice_host.record,
+            finished,
+            classes: bob_store.rates().to_vec(),
+        })
+    }
+}
+
+/// One event; the end, if it has come.
+fn step<M: Machine>(
+    machine: &mut Option<M>,
+    event: Event<'_>,
+    host: &mut Party<'_>,
+) -> Result<Option<Finished>, SessionError> {
+    let Some(running) = machine.take() else {
+        return Err(SessionError::Channel("frame after the end".to_owned()));
+    };
+    match drive(running, Instant(0), event, host)? {
+        Driven::Idle(next) => {
+            *machine = Some(next);
+            Ok(None)
+        }
+        Driven::Done(finished, frame) => {
+            if !frame.is_empty() {
+                host.frames.push_back(frame);
+            }
+            Ok(Some(finished))
+        }
+        Driven::Aborted(aborted, _) => Err(SessionError::of(&aborted, &host.record)),
+    }
+}
+
+/// Reconciles `bob` to `alice`; `side_info` is the class of each of Bob's bits, or empty. `progress` is told the
+/// bits done.
 ///
 /// # Errors
 /// [`SessionError`] if the keys or the configuration do not allow a session. Blocks that fail are no
@@ -137,225 +528,59 @@ pub(super) struct Decoded {
 pub fn reconcile(
     alice: &Key,
     bob: &Key,
+    side_info: &[u8],
     library: &Library,
     config: &Config,
-    progress: impl Fn(u64, u64) + Sync,
+    progress: impl FnMut(u64),
 ) -> Result<Reconciled, SessionError> {
     if alice.bits != bob.bits {
         return Err(SessionError::Lengths { alice: alice.bits, bob: bob.bits });
     }
-    let permutation = permutation(alice.bits, config.seed)?;
-    let (sent, received) = (permuted(alice, &permutation), permuted(bob, &permutation));
-    let sampled = sample_size(alice.bits, config)?;
-    let (qber, qber_sampled, full) = choose(&sent, &received, sampled, library, config)?;
+    let seed = permutation_seed(config.seed)?;
+    let order = permutation(alice.bits, seed);
+    let session = Session { library, config, source: Source::System, parallel: true, permutation: seed };
+    let input = key_input(bob, side_info, &order);
+    let outcome = session.run(permuted(alice, &order), input, class_count(side_info), progress)?;
+    let report = outcome.record.report(&config.facts(library, alice.bits)?, &outcome.finished);
+    let kept = outcome.record.kept(alice.bits);
+    Ok(Reconciled {
+        alice: unpermuted(&permuted(alice, &order), &order, &kept),
+        bob: unpermuted(&outcome.key, &order, &kept),
+        report,
+    })
+}
 
-    let code = library.code()?;
-    let order = library.order()?;
-    let masks = || (vec![0; words_for(code.n())], vec![0; words_for(code.n())]);
-    let (mut full_masks, mut tail_masks) = (masks(), masks());
-    let full_pattern = order.pattern(full.p, full.s, &mut full_masks.0, &mut full_masks.1)?;
-    let payload = full_pattern.payload();
-    let left = alice.bits - sampled;
-    let (whole, tail) = (left / payload, left % payload);
-    let mut blocks: Vec<Block<'_>> =
-        (0..whole).map(|i| Block { start: sampled + i * payload, pattern: full_pattern }).collect();
-    if tail > 0 {
-        let size = library.select_short(full, qber, config.target_fer, tail)?;
-        let pattern = order.pattern(size.p, size.s, &mut tail_masks.0, &mut tail_masks.1)?;
-        blocks.push(Block { start: sampled + whole * payload, pattern });
-    }
-
-    let done = AtomicU64::new(0);
-    let context = Context { library, code, order, qber, sent: &sent, received: &received };
-    let decoded: Vec<Decoded> = blocks
-        .par_iter()
-        .map_init(
-            || Engine::new(&code, config.effort),
-            |engine, block| {
-                let engine = engine.as_mut().map_err(|e| *e)?;
-                let result = context.block(engine, block);
-                progress(done.fetch_add(1, Ordering::Relaxed) + 1, blocks.len() as u64);
-                result
-            },
-        )
-        .collect::<Result<_, SessionError>>()?;
-
-    let mut disclosed = Disclosed { sample: LeakBits(sampled as u64), ..Disclosed::default() };
-    for block in &decoded {
-        disclosed += block.disclosed;
-    }
-    let verdict = verify_blocks(&sent, &blocks, &decoded, &mut disclosed)?;
-
-    let mut corrected = received.clone();
-    let mut kept = vec![true; alice.bits];
-    permutation[..sampled].iter().for_each(|&i| kept[i as usize] = false);
-    let mut payload_bits = 0;
-    let mut failed = Vec::new();
-    for (number, (block, result)) in blocks.iter().zip(&decoded).enumerate() {
-        let bits = block.pattern.payload();
-        if verdict.good[number] {
-            bits::copy(&result.payload, 0, &mut corrected.words, block.start, bits);
-            payload_bits += bits;
-        } else {
-            permutation[block.start..block.start + bits].iter().for_each(|&i| kept[i as usize] = false);
-            let reason =
-                if result.converged { "verification tag differs" } else { "decoder did not converge" };
-            failed.push(FailedPart { block: number, bits, reason });
-        }
-    }
-    // Elsewhere nothing was corrected.
-    let errors = bits::distance(&corrected.words, &received.words);
-    let bob_key = unpermuted(&corrected, &permutation, &kept);
-    let alice_key = Key::from_bits(alice.iter().zip(&kept).filter(|&(_, &k)| k).map(|(b, _)| b));
-
-    let shown = blocks.first().map_or(full_pattern, |block| block.pattern);
-    let qber_observed = (payload_bits > 0).then(|| errors as f64 / payload_bits as f64);
-    let noise = limits::entropy(qber_observed.unwrap_or(0.0));
-    let per_noise = |leak: LeakBits| (noise > 0.0).then(|| leak.0 as f64 / (payload_bits as f64 * noise));
-    let frame_errors = decoded
-        .iter()
-        .zip(&verdict.good)
-        .filter(|&(d, &good)| d.first_failed || d.converged && !good)
-        .count();
-    let report = Report {
-        verified: failed.is_empty(),
-        payload_bits,
-        blocks: blocks.len(),
-        frame_errors,
-        qber_observed,
-        qber_assumed: qber,
-        qber_sampled,
-        rate: puncture::rate(code.n(), code.m(), shown.p(), shown.s()),
-        punctured: shown.p(),
-        shortened: shown.s(),
-        iterations_mean: decoded.iter().map(|d| d.iterations as f64).sum::<f64>()
-            / blocks.len().max(1) as f64,
-        leakage: Leakage {
-            exact: disclosed.total(Policy::Exact).0,
-            syndrome_cap: disclosed.total(Policy::SyndromeCap).0,
-            conservative: disclosed.total(Policy::Conservative).0,
-            by_kind: ByKind {
-                syndrome: disclosed.syndrome_exact.0,
-                reveal: disclosed.padding_exact.0 + disclosed.payload_revealed.0,
-                tag: disclosed.tag.0,
-                sample: disclosed.sample.0,
-            },
-        },
-        f: per_noise(disclosed.reconciliation(Policy::Exact)),
-        f_with_tag: per_noise(disclosed.total(Policy::Exact)),
-        f_limit: qber_observed
-            .and_then(|q| limits::converse_leak(shown.payload(), q, config.target_fer))
-            .map(|leak| leak / (shown.payload() as f64 * noise)),
-        target_fer: config.target_fer,
-        decoder: config.effort.tier,
-        undetected_log2: verdict.undetected_log2,
-        input_bits: alice.bits,
-        failed,
+/// Bob's key and classes in the permutation.
+pub(super) fn key_input(bob: &Key, side_info: &[u8], order: &[u32]) -> KeyInput {
+    let mut key = permuted(bob, order);
+    let classes = if side_info.is_empty() {
+        Vec::new()
+    } else {
+        order.iter().map(|&i| side_info[i as usize]).collect()
     };
-    Ok(Reconciled { alice: alice_key, bob: bob_key, report })
+    let classes = Zeroizing::new(classes);
+    KeyInput { key: Zeroizing::new(std::mem::take(&mut key.words)), classes }
 }
 
-struct Context<'a> {
-    library: &'a Library,
-    code: Code<'a>,
-    order: Order<'a>,
-    qber: f64,
-    sent: &'a Key,
-    received: &'a Key,
+/// How many classes there are; 0 without side information.
+pub(super) fn class_count(side_info: &[u8]) -> usize {
+    side_info.iter().max().map_or(0, |&class| usize::from(class) + 1)
 }
 
-impl Context<'_> {
-    fn block(&self, engine: &mut Engine<'_>, block: &Block<'_>) -> Result<Decoded, SessionError> {
-        let code = self.code;
-        let pattern = &block.pattern;
-        let payload_words = words_for(pattern.payload());
-        let slice = |key: &Key| {
-            let mut words = vec![0; payload_words];
-            bits::copy(&key.words, block.start, &mut words, 0, pattern.payload());
-            words
-        };
-
-        // Alice: the padding is hers alone and new for every block.
-        let mut padding = vec![0; words_for(pattern.p())];
-        entropy::fill(&mut padding)?;
-        bits::clear_tail(&mut padding, pattern.p());
-        let mut alice_payload = slice(self.sent);
-        let mut alice_frame = vec![0; words_for(code.n())];
-        pattern.scatter(&alice_payload, &padding, &mut alice_frame)?;
-        let mut syndrome = vec![0; words_for(code.m())];
-        code.syndrome(&alice_frame, &mut syndrome)?;
-        let mut disclosed = Disclosed { syndrome: LeakBits(code.m() as u64), ..Disclosed::default() };
-        // No syndrome tells more about a payload than the payload.
-        let exact = |p| (self.library.rank() - self.library.padding_rank(p)).min(pattern.payload()) as u64;
-        disclosed.syndrome_exact = LeakBits(exact(pattern.p()));
-
-        // Bob.
-        let mut frame = vec![0; words_for(code.n())];
-        let mut bob_payload = slice(self.received);
-        pattern.scatter(&bob_payload, &vec![0; padding.len()], &mut frame)?;
-        bob_payload.zeroize();
-        let mut decision = vec![0; frame.len()];
-        let mut outcome = engine.decode(pattern, &frame, self.qber, &syndrome, &mut decision)?;
-        let mut iterations = u64::from(outcome.iterations);
-        let first_failed = !outcome.converged;
-
-        // On failure padding is disclosed, last punctured first.
-        for keep in [pattern.p() / 2, 0] {
-            if outcome.converged || pattern.p() == 0 {
-                break;
-            }
-            let mut punctured = vec![0; frame.len()];
-            self.order.puncture()[..keep].iter().for_each(|&v| bits::set(&mut punctured, v.into(), true));
-            let mut known = pattern.shortened().to_vec();
-            for (known, (was, still)) in known.iter_mut().zip(pattern.punctured().iter().zip(&punctured)) {
-                *known |= was & !still;
-            }
-            for ((word, &mask), &alice) in frame.iter_mut().zip(&known).zip(&alice_frame) {
-                *word = *word & !mask | alice & mask;
-            }
-            disclosed.padding_revealed = LeakBits((pattern.p() - keep) as u64);
-            disclosed.padding_exact = LeakBits(exact(keep) - disclosed.syndrome_exact.0);
-            let eased = Pattern::from_masks(code.n(), &punctured, &known)?;
-            outcome = engine.decode(&eased, &frame, self.qber, &syndrome, &mut decision)?;
-            iterations += u64::from(outcome.iterations);
+impl From<wire::Strategy> for Strategy {
+    fn from(strategy: wire::Strategy) -> Self {
+        match strategy {
+            wire::Strategy::Blind => Self::Blind,
+            wire::Strategy::Symmetric => Self::Symmetric,
+            _ => Self::Baseline,
         }
-        let mut payload = Zeroizing::new(vec![0; payload_words]);
-        pattern.gather(&decision, &mut payload)?;
-        padding.zeroize();
-        alice_payload.zeroize();
-        alice_frame.zeroize();
-        frame.zeroize();
-        decision.zeroize();
-        Ok(Decoded { payload, converged: outcome.converged, first_failed, iterations, disclosed })
     }
 }
 
-/// Bits to disclose for the estimate: a twentieth, in whole bytes, so that packed keys stay whole.
-fn sample_size(bits: usize, config: &Config) -> Result<usize, SessionError> {
-    match config.qber {
-        QberSource::Given(_) => Ok(0),
-        QberSource::Estimate if bits < MIN_ESTIMATE => Err(SessionError::TooShort(bits)),
-        QberSource::Estimate => Ok((bits / 20 / 8 * 8).min(MAX_SAMPLE)),
-    }
-}
-
-/// The error rate to assume, the sampled one, and the size of a full block.
-fn choose(
-    sent: &Key,
-    received: &Key,
-    sampled: usize,
-    library: &Library,
-    config: &Config,
-) -> Result<(f64, Option<f64>, Selection), SessionError> {
-    let select = |qber| library.select(config.effort.tier, qber, config.target_fer, config.efficiency);
-    match config.qber {
-        QberSource::Given(qber) => Ok((qber, None, select(qber)?)),
-        QberSource::Estimate => {
-            let errors = (0..sampled).filter(|&i| sent.get(i) != received.get(i)).count();
-            let estimate = errors as f64 / sampled as f64;
-            let upper = clopper_pearson(errors as u64, sampled as u64, 0.9).1;
-            let size = select(upper).map_err(|source| SessionError::Estimated { estimate, upper, source })?;
-            Ok((upper, Some(estimate), size))
-        }
+/// The seed of the public permutation.
+pub(super) fn permutation_seed(seed: Option<u64>) -> Result<u64, SessionError> {
+    match seed {
+        Some(seed) => Ok(seed),
+        None => Ok(Source::System.words(1)?[0]),
     }
 }

@@ -1,0 +1,118 @@
+//! The machines' memory on a host, wiped when it is dropped.
+
+use caligo_core::bits::words_for;
+use caligo_core::reconcile::block::Slot;
+use caligo_core::reconcile::estimate::Class;
+use caligo_core::reconcile::{Alice, AliceMemory, Bob, BobMemory};
+use zeroize::Zeroize;
+
+use crate::keyfile::Key;
+
+/// Blocks in flight on a host. Half of them share a tag.
+pub const WINDOW: u16 = 256;
+
+/// Words of scratch for tags over half a window, and for the sample.
+fn scratch(n: usize, bits: usize) -> Vec<u64> {
+    vec![0; words_for(bits).min(words_for(n) * usize::from(WINDOW / 2)).max(1)]
+}
+
+/// Alice's memory.
+pub struct AliceStore {
+    key: Key,
+    slots: Vec<Slot>,
+    words: Vec<u64>,
+    scratch: Vec<u64>,
+}
+
+impl AliceStore {
+    /// Memory for `key`, in the agreed permutation, and a code of `n` bits.
+    pub fn new(key: Key, n: usize) -> Self {
+        let window = usize::from(WINDOW);
+        let scratch = scratch(n, key.bits);
+        Self { key, slots: vec![Slot::default(); window], words: vec![0; Alice::words(n, window)], scratch }
+    }
+
+    /// What the machine borrows.
+    pub fn memory(&mut self) -> AliceMemory<'_> {
+        AliceMemory {
+            key: &self.key.words,
+            slots: &mut self.slots,
+            words: &mut self.words,
+            scratch: &mut self.scratch,
+        }
+    }
+}
+
+impl Drop for AliceStore {
+    fn drop(&mut self) {
+        self.words.zeroize();
+        self.scratch.zeroize();
+    }
+}
+
+/// Bob's memory.
+pub struct BobStore {
+    key: Key,
+    classes: Vec<u8>,
+    rates: Vec<Class>,
+    slots: Vec<Slot>,
+    words: Vec<u64>,
+    scratch: Vec<u64>,
+}
+
+impl BobStore {
+    /// Memory for a key of `bits` bits, `classes` classes (0 for no side information), a code of `n` bits.
+    pub fn new(bits: usize, classes: usize, n: usize) -> Self {
+        let window = usize::from(WINDOW);
+        Self {
+            key: Key::zeros(bits),
+            classes: vec![0; if classes > 0 { bits } else { 0 }],
+            rates: vec![Class::default(); classes.max(1)],
+            slots: vec![Slot::default(); window],
+            words: vec![0; Bob::words(n, window)],
+            scratch: scratch(n, bits),
+        }
+    }
+
+    /// What the machine borrows.
+    pub fn memory(&mut self) -> BobMemory<'_> {
+        BobMemory {
+            key: &mut self.key.words,
+            classes: &mut self.classes,
+            rates: &mut self.rates,
+            slots: &mut self.slots,
+            words: &mut self.words,
+            scratch: &mut self.scratch,
+        }
+    }
+
+    /// The key as the machine left it, in the agreed permutation.
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// What was learnt about the error rates.
+    pub fn rates(&self) -> &[Class] {
+        &self.rates
+    }
+}
+
+impl Drop for BobStore {
+    fn drop(&mut self) {
+        self.words.zeroize();
+        self.scratch.zeroize();
+        self.classes.zeroize();
+    }
+}
+
+impl std::fmt::Debug for AliceStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AliceStore").finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for BobStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BobStore").finish_non_exhaustive()
+    }
+}
