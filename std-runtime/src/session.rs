@@ -5,5 +5,6 @@ pub mod driver;
 pub mod interleave;
 pub mod local;
 pub mod planner;
+pub mod psk;
 pub mod report;
 pub mod store;
