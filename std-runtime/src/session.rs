@@ -6,5 +6,6 @@ pub mod interleave;
 pub mod local;
 pub mod planner;
 pub mod psk;
+pub mod record;
 pub mod report;
 pub mod store;
