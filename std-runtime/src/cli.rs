@@ -5,6 +5,7 @@
 mod code;
 mod demo_keys;
 mod fer;
+mod peer;
 mod reconcile;
 mod session;
 
@@ -34,6 +35,10 @@ pub struct Cli {
 enum Command {
     /// Reconcile two key files in this process and report the leakage.
     Reconcile(reconcile::ReconcileArgs),
+    /// Reconcile with Bob on another host: listen for him.
+    Alice(peer::AliceArgs),
+    /// Reconcile with Alice on another host: connect to her.
+    Bob(peer::BobArgs),
     /// Measure the frame error rate and efficiency of a code, pattern and decoder.
     Fer(fer::FerArgs),
     /// Write a reproducible pair of key files with errors.
@@ -102,6 +107,8 @@ impl Cli {
     pub fn run(self) -> anyhow::Result<Ending> {
         match self.command {
             Command::Reconcile(args) => reconcile::run(&args),
+            Command::Alice(args) => peer::alice(&args),
+            Command::Bob(args) => peer::bob(&args),
             Command::Fer(args) => fer::run(&args),
             Command::DemoKeys(args) => demo_keys::run(&args),
             Command::Code(command) => code::run(&command),

@@ -2,6 +2,7 @@
 
 pub mod decoders;
 pub mod driver;
+mod handshake;
 pub mod interleave;
 pub mod local;
 pub mod planner;
@@ -9,3 +10,4 @@ pub mod psk;
 pub mod record;
 pub mod report;
 pub mod store;
+pub mod tcp;

@@ -1,0 +1,212 @@
+//! `caligo-run alice` and `caligo-run bob`.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use clap::Args;
+use serde::Serialize;
+
+use super::session::{CommonArgs, Loaded, SessionArgs};
+use super::{Ending, distinct, out_format, print, progress_bar, reconcile};
+use crate::config::Strategy;
+use crate::keyfile::{self, Format, Key, KeyError};
+use crate::session::local::SessionError;
+use crate::session::psk::{PreShared, Role};
+use crate::session::report::Report;
+use crate::session::tcp::{self, Outcome, Traffic};
+use crate::side_info;
+
+/// What both parties need.
+#[derive(Debug, Args)]
+struct PeerArgs {
+    /// Key file.
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// File of random bytes that both parties share: it authenticates the channel. A file beside it counts what is
+    /// used of it.
+    #[arg(long, value_name = "FILE")]
+    psk: PathBuf,
+    /// Where to write the reconciled key.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Format of the key file; found out from the content if not given.
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// Seconds to wait for the peer to connect.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86400))]
+    wait: u64,
+    /// Seconds to wait for the peer's next message [default: 30].
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = parse_seconds)]
+    timeout: Option<Duration>,
+    /// Print the report as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+fn parse_seconds(text: &str) -> Result<Duration, String> {
+    let seconds =
+        super::in_range(text, "seconds, a number from 0.1 to 86400", |s| (0.1..=86_400.0).contains(&s))?;
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+/// A silent peer is given up after that.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+impl PeerArgs {
+    /// The result must not take the place of what is still needed, nor be lost at the end.
+    fn check(&self) -> anyhow::Result<()> {
+        let beside = |name: &str| {
+            let mut path = fs::canonicalize(&self.psk).unwrap_or_else(|_| self.psk.clone()).into_os_string();
+            path.push(name);
+            PathBuf::from(path)
+        };
+        let mut files = vec![("--psk", self.psk.clone())];
+        files.extend(["alice", "bob"].map(|role| ("the count of --psk", beside(&format!(".used-{role}")))));
+        files.extend(["alice", "bob"].map(|role| ("the lock of --psk", beside(&format!(".lock-{role}")))));
+        for (flag, file) in [("--key", Some(&self.key)), ("--out", self.out.as_ref())] {
+            if let Some(file) = file {
+                files.push((flag, file.clone()));
+                distinct(&files)?;
+                files.pop();
+            }
+        }
+        Ok(self.out.as_deref().map_or(Ok(()), keyfile::check)?)
+    }
+
+    /// Stores a key; one of no bits is no key.
+    fn store(&self, key: &Key, input: Format) -> Result<(), KeyError> {
+        match &self.out {
+            Some(out) if key.bits > 0 => keyfile::write(out, key, out_format(out, self.format, input)),
+            _ => Ok(()),
+        }
+    }
+
+    fn wait(&self) -> Duration {
+        Duration::from_secs(self.wait)
+    }
+
+    fn timeout(&self, configured: Option<Duration>) -> Duration {
+        self.timeout.or(configured).unwrap_or(TIMEOUT)
+    }
+}
+
+/// Arguments of `alice`.
+#[derive(Debug, Args)]
+pub(super) struct AliceArgs {
+    #[command(flatten)]
+    peer: PeerArgs,
+    /// Address to listen at; port 0 takes a free one, which is told on standard error.
+    #[arg(long, value_name = "HOST:PORT")]
+    listen: String,
+    #[command(flatten)]
+    session: SessionArgs,
+}
+
+/// Arguments of `bob`.
+#[derive(Debug, Args)]
+pub(super) struct BobArgs {
+    #[command(flatten)]
+    peer: PeerArgs,
+    /// Address Alice listens at.
+    #[arg(long, value_name = "HOST:PORT")]
+    connect: String,
+    /// Refuse any other strategy than this; Alice's is followed if not given.
+    #[arg(long, value_enum)]
+    strategy: Option<Strategy>,
+    /// Class of each key bit, one byte a bit or `.npy`: error rates are learnt for each class.
+    #[arg(long, value_name = "FILE")]
+    side_info: Option<PathBuf>,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+#[derive(Serialize)]
+struct Output<'a> {
+    role: Role,
+    peer: &'a str,
+    seconds: f64,
+    traffic: Traffic,
+    #[serde(flatten)]
+    report: &'a Report,
+}
+
+pub(super) fn alice(args: &AliceArgs) -> anyhow::Result<Ending> {
+    let peer = &args.peer;
+    let Loaded { config, library, timeout, .. } = args.session.load()?;
+    let timeout = peer.timeout(timeout);
+    let (key, format) = keyfile::read(&peer.key, peer.format)?;
+    peer.check()?;
+    let psk = PreShared::open(&peer.psk, Role::Alice)?;
+    psk.check()?;
+    let listener = TcpListener::bind(&args.listen).with_context(|| format!("--listen {}", args.listen))?;
+    let address = listener.local_addr().with_context(|| format!("--listen {}", args.listen))?;
+    eprintln!("caligo-run: listening at {address}");
+    let connection = tcp::accept(&listener, psk, peer.wait(), timeout, |from, error| {
+        eprintln!("caligo-run: {from} turned away: {error}");
+    })?;
+    drop(listener);
+    let name = connection.peer();
+    let started = Instant::now();
+    let bar = progress_bar(key.bits as u64, "bits");
+    let outcome =
+        tcp::alice(connection, &key, &library, &config, timeout, &mut |done| bar.set_position(done))?;
+    bar.finish_and_clear();
+    peer.store(&outcome.key, format)?;
+    finish(peer, Role::Alice, &name, started, &outcome)
+}
+
+pub(super) fn bob(args: &BobArgs) -> anyhow::Result<Ending> {
+    let peer = &args.peer;
+    let Loaded { config, library, strategy, timeout } = args.common.load(args.strategy)?;
+    let timeout = peer.timeout(timeout);
+    let (key, format) = keyfile::read(&peer.key, peer.format)?;
+    peer.check()?;
+    let side_info = side_info::read_optional(args.side_info.as_deref(), key.bits)?;
+    let psk = PreShared::open(&peer.psk, Role::Bob)?;
+    psk.check()?;
+    let connection = tcp::connect(&args.connect, psk, peer.wait(), timeout)?;
+    let name = connection.peer();
+    let started = Instant::now();
+    let bar = progress_bar(key.bits as u64, "bits");
+    let outcome = tcp::bob(
+        connection,
+        &key,
+        &side_info,
+        &library,
+        &config,
+        strategy,
+        timeout,
+        &mut |done| bar.set_position(done),
+        |outcome| peer.store(&outcome.key, format).map_err(|error| SessionError::Channel(error.to_string())),
+    )?;
+    bar.finish_and_clear();
+    finish(peer, Role::Bob, &name, started, &outcome)
+}
+
+fn finish(
+    peer: &PeerArgs,
+    role: Role,
+    name: &str,
+    started: Instant,
+    outcome: &Outcome,
+) -> anyhow::Result<Ending> {
+    let report = &outcome.report;
+    reconcile::tell_failures(report);
+    let text = if peer.json {
+        let output = Output {
+            role,
+            peer: name,
+            seconds: started.elapsed().as_secs_f64(),
+            traffic: outcome.traffic,
+            report,
+        };
+        serde_json::to_string_pretty(&output)? + "\n"
+    } else {
+        reconcile::describe(report)?
+    };
+    print(&text)?;
+    Ok(if report.verified { Ending::Success } else { Ending::Failure })
+}

@@ -1,0 +1,520 @@
+//! One party on its own host: the machine over an authenticated TCP connection.
+//!
+//! In: a key, a pre-shared key, an address. Out: the reconciled key and a report, the same on both sides.
+//!
+//! The machine runs in the calling thread; one thread reads the socket, decoding uses the thread pool. Two
+//! parties and one connection need no more than that. Frames of one turn travel in one record, which costs
+//! one pad.
+//!
+//! Bob stores his key before he sends the last frame, Alice hers after she has it. So a session that breaks
+//! leaves no key on either side, but for what no protocol can avoid: a connection that breaks while that last frame
+//! travels, or a disk that fails then, leaves Bob with a key that Alice lacks.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant as Clock};
+
+use caligo_core::reconcile::{
+    Abort, Alice, AliceConfig, Bob, Event, Finished, Instant, Job, Released, Terms,
+};
+use caligo_core::wire::{self, Hello};
+use zeroize::Zeroizing;
+
+use crate::config::Strategy;
+use crate::keyfile::Key;
+use crate::matrix::library::Library;
+
+use super::decoders::{Decision, Decoders};
+use super::driver::{Driven, Host, KeyInput, Machine, drive};
+use super::handshake::{self, Greeted};
+use super::interleave::{permutation, permuted, unpermuted};
+use super::local::{Config, Ground, SessionError, Source, class_count, key_input, permutation_seed};
+use super::psk::PreShared;
+use super::record::{Opener, Sealer};
+use super::report::{Facts, Record, Report};
+use super::store::{AliceStore, BobStore, WINDOW};
+
+/// Bytes read at once.
+const CHUNK: usize = 64 << 10;
+/// Chunks that wait to be taken: more than two windows of frames.
+const BACKLOG: usize = 64;
+/// A record is sent once so many bytes of frames have gathered.
+const FLUSH: usize = 256 << 10;
+/// Blocks decoded at once by each thread.
+const BATCH: usize = 4;
+/// Bob's answers are sent once he has decoded for so long.
+const ANSWER: Duration = Duration::from_millis(100);
+/// What a party counted of the connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Traffic {
+    /// Frames sent.
+    pub frames_sent: u64,
+    /// Frames received.
+    pub frames_received: u64,
+    /// Bytes sent, headers and tags included.
+    pub bytes_sent: u64,
+    /// Bytes received.
+    pub bytes_received: u64,
+    /// Pads of the pre-shared key used, one for each record sent.
+    pub pads_used: u64,
+}
+
+/// What came of a session.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The reconciled key, less disclosed bits and failed parts.
+    pub key: Key,
+    /// What happened.
+    pub report: Report,
+    /// What it took.
+    pub traffic: Traffic,
+}
+
+/// A connection with its authentication.
+#[derive(Debug)]
+pub struct Connection {
+    stream: TcpStream,
+    chunks: Receiver<std::io::Result<Vec<u8>>>,
+    sealer: Sealer,
+    opener: Opener,
+    psk: PreShared,
+    pending: Vec<u8>,
+    traffic: Traffic,
+    /// Whether a record of frames has come.
+    heard: bool,
+    pads_before: u64,
+}
+
+pub(super) fn channel(what: &str, error: impl std::fmt::Display) -> SessionError {
+    SessionError::Channel(format!("{what}: {error}"))
+}
+
+/// Waits for a party to connect to `listener`, to greet and to prove that it holds the pre-shared key; who does not is
+/// told to the caller and turned away, and keeps nobody else waiting.
+///
+/// # Errors
+/// [`SessionError::Channel`] if nobody does within `patience`, or the listener fails.
+pub fn accept(
+    listener: &TcpListener,
+    psk: PreShared,
+    patience: Duration,
+    timeout: Duration,
+    refused: impl FnMut(SocketAddr, &SessionError),
+) -> Result<Connection, SessionError> {
+    let greeted = handshake::accept(listener, &psk, patience, timeout, refused)?;
+    Connection::new(greeted, psk, timeout)
+}
+
+/// Connects to `address`, trying again while nobody listens there until `patience` is over, greets, and proves to hold
+/// the pre-shared key, which costs a pad.
+///
+/// # Errors
+/// [`SessionError::Channel`].
+pub fn connect(
+    address: &str,
+    psk: PreShared,
+    patience: Duration,
+    timeout: Duration,
+) -> Result<Connection, SessionError> {
+    let greeted = handshake::connect(address, &psk, patience, timeout)?;
+    let mut connection = Connection::new(greeted, psk, timeout)?;
+    connection.send(&[])?;
+    Ok(connection)
+}
+
+fn read_all(mut stream: TcpStream, chunks: &SyncSender<std::io::Result<Vec<u8>>>) {
+    loop {
+        let mut chunk = vec![0; CHUNK];
+        let result = match stream.read(&mut chunk) {
+            Ok(0) => return,
+            Ok(length) => {
+                chunk.truncate(length);
+                Ok(chunk)
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => Err(error),
+        };
+        let over = result.is_err();
+        if chunks.send(result).is_err() || over {
+            return;
+        }
+    }
+}
+
+/// What a wait brought.
+enum News {
+    Frames(Vec<u8>),
+    Closed,
+    Nothing,
+}
+
+impl Connection {
+    fn new(greeted: Greeted, psk: PreShared, timeout: Duration) -> Result<Self, SessionError> {
+        let Greeted { stream, sealer, opener, received } = greeted;
+        let io = |error| channel("connection", error);
+        // The machine minds the time of what it waits for.
+        stream.set_read_timeout(None).map_err(io)?;
+        stream.set_write_timeout(Some(timeout)).map_err(io)?;
+        let (sender, chunks) = sync_channel(BACKLOG);
+        let reader = stream.try_clone().map_err(io)?;
+        thread::Builder::new()
+            .name("caligo-reader".to_owned())
+            .spawn(move || read_all(reader, &sender))
+            .map_err(io)?;
+        let pads_before = psk.used();
+        Ok(Self {
+            stream,
+            chunks,
+            sealer,
+            opener,
+            psk,
+            pending: Vec::new(),
+            traffic: Traffic { bytes_received: received, ..Traffic::default() },
+            heard: false,
+            pads_before,
+        })
+    }
+
+    /// Address of the peer.
+    pub fn peer(&self) -> String {
+        self.stream.peer_addr().map_or_else(|_| "unknown".to_owned(), |address| address.to_string())
+    }
+
+    fn flush(&mut self) -> Result<(), SessionError> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let frames = std::mem::take(&mut self.pending);
+        self.send(&frames)
+    }
+
+    /// Sends one record.
+    fn send(&mut self, body: &[u8]) -> Result<(), SessionError> {
+        let mut record = Vec::new();
+        self.sealer.seal(&mut self.psk, body, &mut record).map_err(|e| channel("sending", e))?;
+        self.traffic.bytes_sent += record.len() as u64;
+        self.traffic.pads_used = self.psk.used() - self.pads_before;
+        // Who is gone may have said why before: that is read next.
+        self.stream.write_all(&record).map_err(|e| channel("sending", e))
+    }
+
+    fn take(&mut self) -> Result<Option<Vec<u8>>, SessionError> {
+        self.opener.next(&self.psk).map_err(|e| channel("receiving", e))
+    }
+
+    /// The frames of the next record, or what happened instead before `deadline`.
+    fn wait(&mut self, deadline: Option<Duration>) -> Result<News, SessionError> {
+        loop {
+            if let Some(frames) = self.take()? {
+                self.heard = true;
+                return Ok(News::Frames(frames));
+            }
+            let chunk = match deadline {
+                None => match self.chunks.try_recv() {
+                    Ok(chunk) => chunk,
+                    Err(std::sync::mpsc::TryRecvError::Empty) => return Ok(News::Nothing),
+                    Err(std::sync::mpsc::TryRecvError::Disconnected) => return Ok(News::Closed),
+                },
+                Some(patience) => match self.chunks.recv_timeout(patience) {
+                    Ok(chunk) => chunk,
+                    Err(RecvTimeoutError::Timeout) => return Ok(News::Nothing),
+                    Err(RecvTimeoutError::Disconnected) => return Ok(News::Closed),
+                },
+            };
+            let chunk = match chunk {
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok(News::Closed),
+                other => other.map_err(|e| channel("receiving", e))?,
+            };
+            self.traffic.bytes_received += chunk.len() as u64;
+            self.opener.push(&chunk);
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // The reader ends with the connection.
+        self.stream.shutdown(Shutdown::Both).ok();
+    }
+}
+
+/// A machine's host over a connection.
+struct Remote<'a, 'k> {
+    connection: Connection,
+    record: Record,
+    decoders: Option<Decoders<'a>>,
+    key: Option<(&'k Key, &'k [u8])>,
+    hello: Option<Hello>,
+    progress: &'k mut dyn FnMut(u64),
+    done: u64,
+    /// What was charged and sampled before the last event.
+    books: (u64, u64),
+}
+
+impl Host for Remote<'_, '_> {
+    fn send(&mut self, frame: &[u8]) -> Result<(), SessionError> {
+        self.connection.pending.extend_from_slice(frame);
+        self.connection.traffic.frames_sent += 1;
+        if self.connection.pending.len() >= FLUSH { self.connection.flush() } else { Ok(()) }
+    }
+
+    fn entropy(&mut self, words: usize) -> Result<Zeroizing<Vec<u64>>, SessionError> {
+        Source::System.words(words)
+    }
+
+    fn agreed(&mut self, hello: &Hello) -> Result<KeyInput, SessionError> {
+        self.hello = Some(*hello);
+        let Some((key, side_info)) = self.key else {
+            return Err(SessionError::Channel("key: asked for on the wrong side".to_owned()));
+        };
+        Ok(key_input(key, side_info, &permutation(key.bits, hello.permutation)))
+    }
+
+    fn decode(&mut self, slot: usize, job: &Job<'_>) {
+        if let Some(decoders) = &mut self.decoders {
+            decoders.add(slot, job);
+        }
+    }
+
+    fn sampled(&mut self, errors: u32, bits: u32, effective: f64) {
+        self.record.sampled = Some((errors, bits, effective));
+    }
+
+    fn released(&mut self, block: Released) {
+        self.done += block.payload as u64;
+        self.record.released.push(block);
+        (self.progress)(self.done);
+    }
+}
+
+impl Remote<'_, '_> {
+    /// Runs `machine` to its end; what is to be sent after the key is stored.
+    fn run<M: Machine>(&mut self, machine: M) -> Result<(Finished, Vec<u8>), SessionError> {
+        self.until_done(machine).map_err(|source| {
+            let (charged, sampled) = self.books;
+            if charged + sampled == 0 {
+                return source;
+            }
+            SessionError::Broken { source: Box::new(source), charged, sampled }
+        })
+    }
+
+    fn until_done<M: Machine>(&mut self, machine: M) -> Result<(Finished, Vec<u8>), SessionError> {
+        let started = Clock::now();
+        let now = || Instant(started.elapsed().as_micros() as u64);
+        let mut machine = self.event(machine, now(), Event::Poll)?;
+        loop {
+            machine = match machine {
+                Ended::Not(running) => {
+                    self.connection.flush()?;
+                    self.turn(running, &now)?
+                }
+                Ended::Done(finished, last) => return Ok((finished, last)),
+            };
+        }
+    }
+
+    /// Waits for something and gives it to the machine.
+    fn turn<M: Machine>(&mut self, machine: M, now: &impl Fn() -> Instant) -> Result<Ended<M>, SessionError> {
+        let working = self.decoders.as_ref().is_some_and(|d| !d.is_empty());
+        let patience = (!working).then(|| {
+            Duration::from_micros(machine.deadline().0.saturating_sub(now().0)).min(Duration::from_secs(3600))
+        });
+        match self.connection.wait(patience)? {
+            News::Frames(frames) => self.frames(machine, &frames, now),
+            News::Closed if self.connection.heard => Err(SessionError::Channel(
+                "connection closed by the peer before the session was done".to_owned(),
+            )),
+            News::Closed => Err(SessionError::Channel(
+                "connection closed by the peer before its first message: do both have the same pre-shared key?"
+                    .to_owned(),
+            )),
+            News::Nothing if working => {
+                let begun = Clock::now();
+                let mut machine = machine;
+                // Alice's time runs while she hears nothing, so answers leave now and then.
+                while begun.elapsed() < ANSWER {
+                    let decisions = match &mut self.decoders {
+                        Some(decoders) => decoders.run_parallel(BATCH * rayon::current_num_threads())?,
+                        None => Vec::new(),
+                    };
+                    if decisions.is_empty() {
+                        break;
+                    }
+                    for Decision { slot, outcome, frame, doubts } in &decisions {
+                        let event =
+                            Event::Decoded { slot: *slot, outcome: *outcome, decision: frame, doubts };
+                        match self.event(machine, now(), event)? {
+                            Ended::Not(next) => machine = next,
+                            done @ Ended::Done(..) => return Ok(done),
+                        }
+                    }
+                }
+                Ok(Ended::Not(machine))
+            }
+            News::Nothing => self.event(machine, now(), Event::Poll),
+        }
+    }
+
+    /// Cuts a record into frames.
+    fn frames<M: Machine>(
+        &mut self,
+        machine: M,
+        mut frames: &[u8],
+        now: &impl Fn() -> Instant,
+    ) -> Result<Ended<M>, SessionError> {
+        let mut machine = Ended::Not(machine);
+        while !frames.is_empty() {
+            let length = match wire::frame_length(frames) {
+                Ok(Some(length)) => length.min(frames.len()),
+                // The machine says what is wrong with it.
+                Ok(None) | Err(_) => frames.len(),
+            };
+            let (frame, rest) = frames.split_at(length);
+            self.connection.traffic.frames_received += 1;
+            let Ended::Not(running) = machine else {
+                return Err(channel("receiving", "frame after the end of the session"));
+            };
+            machine = self.event(running, now(), Event::Received(frame))?;
+            frames = rest;
+        }
+        Ok(machine)
+    }
+
+    fn event<M: Machine>(
+        &mut self,
+        machine: M,
+        now: Instant,
+        event: Event<'_>,
+    ) -> Result<Ended<M>, SessionError> {
+        match drive(machine, now, event, self)? {
+            Driven::Idle(next) => {
+                self.books = (next.spent().0, next.disclosed().sample.0);
+                Ok(Ended::Not(next))
+            }
+            Driven::Done(finished, last) => Ok(Ended::Done(finished, last)),
+            Driven::Aborted(aborted, farewell) => {
+                // After what is due already, whose sequence numbers come first; it is told if it can be.
+                self.books.0 = aborted.spent.0;
+                self.connection.pending.extend_from_slice(&farewell);
+                self.connection.flush().ok();
+                Err(SessionError::of(&aborted, &self.record))
+            }
+        }
+    }
+}
+
+enum Ended<M> {
+    Not(M),
+    Done(Finished, Vec<u8>),
+}
+
+/// Alice's session: her key is returned once Bob has stored his. `progress` is told the bits done.
+///
+/// # Errors
+/// [`SessionError`]: there is no key.
+pub fn alice(
+    connection: Connection,
+    key: &Key,
+    library: &Library,
+    config: &Config,
+    timeout: Duration,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Outcome, SessionError> {
+    let ground = Ground::of(library)?;
+    let setup = ground.setup(timeout.as_micros() as u64)?;
+    let planner = config.planner(library)?;
+    let seed = permutation_seed(config.seed)?;
+    let hello = config.hello(key.bits, ground.fingerprint, seed)?;
+    let order = permutation(key.bits, seed);
+    let mut store = AliceStore::new(permuted(key, &order), setup.code.n());
+    let settings = AliceConfig {
+        hello,
+        planner: &planner,
+        qber: config.known_qber(),
+        sample_margin: config.sample_margin,
+        adapt: config.adapt,
+    };
+    let machine = Alice::new(setup, &settings, store.memory(), Instant(0)).map_err(SessionError::Aborted)?;
+    let mut remote = Remote {
+        connection,
+        record: Record::default(),
+        decoders: None,
+        key: None,
+        hello: None,
+        progress,
+        done: 0,
+        books: (0, 0),
+    };
+    let (finished, _) = remote.run(machine)?;
+    let facts = Facts { decoder: None, ..config.facts(library, key.bits)? };
+    let report = remote.record.report(&facts, &finished);
+    let kept = remote.record.kept(key.bits);
+    let traffic = remote.connection.traffic;
+    Ok(Outcome { key: unpermuted(&permuted(key, &order), &order, &kept), report, traffic })
+}
+
+/// Bob's session. `store` keeps his reconciled key before Alice is told that he has it. `side_info` is the class of
+/// each of his bits, or empty; `strategy` what he insists on.
+///
+/// # Errors
+/// [`SessionError`]: unless `store` succeeded and only the last frame failed, nothing was stored.
+#[expect(clippy::too_many_arguments, reason = "a session's parts")]
+pub fn bob(
+    connection: Connection,
+    key: &Key,
+    side_info: &[u8],
+    library: &Library,
+    config: &Config,
+    strategy: Option<Strategy>,
+    timeout: Duration,
+    progress: &mut dyn FnMut(u64),
+    store: impl FnOnce(&Outcome) -> Result<(), SessionError>,
+) -> Result<Outcome, SessionError> {
+    let ground = Ground::of(library)?;
+    let setup = ground.setup(timeout.as_micros() as u64)?;
+    let n = setup.code.n();
+    let terms = Terms {
+        strategy: strategy.map(Into::into),
+        key_bits: key.bits as u32,
+        code: ground.fingerprint,
+        cap: config.budget.unwrap_or(u64::MAX),
+        learn: config.learn,
+    };
+    let mut memory = BobStore::new(key.bits, class_count(side_info), n);
+    let decoders = Decoders::new(setup.code, config.effort, config.restart, WINDOW.into());
+    let machine = Bob::new(setup, terms, memory.memory(), Instant(0)).map_err(SessionError::Aborted)?;
+    let mut remote = Remote {
+        connection,
+        record: Record::default(),
+        decoders: Some(decoders),
+        key: Some((key, side_info)),
+        hello: None,
+        progress,
+        done: 0,
+        books: (0, 0),
+    };
+    let (finished, last) = remote.run(machine)?;
+    let hello = remote.hello.ok_or(SessionError::Aborted(Abort::Host("session parameters: none")))?;
+    let facts = Facts {
+        strategy: hello.strategy.into(),
+        n,
+        m: setup.code.m(),
+        input_bits: key.bits,
+        target_fer: f64::from(hello.target_fer_ppm) / 1e6,
+        decoder: None,
+    };
+    let report = remote.record.report(&facts, &finished);
+    let kept = remote.record.kept(key.bits);
+    let order = permutation(key.bits, hello.permutation);
+    let mut outcome =
+        Outcome { key: unpermuted(memory.key(), &order, &kept), report, traffic: remote.connection.traffic };
+    store(&outcome)?;
+    remote.connection.pending = last;
+    remote.connection.traffic.frames_sent += 1;
+    remote.connection.flush()?;
+    outcome.traffic = remote.connection.traffic;
+    Ok(outcome)
+}
