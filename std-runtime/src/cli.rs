@@ -4,6 +4,7 @@
 
 mod code;
 mod demo_keys;
+mod efficiency;
 mod fer;
 mod peer;
 mod reconcile;
@@ -41,6 +42,8 @@ enum Command {
     Bob(peer::BobArgs),
     /// Measure the frame error rate and efficiency of a code, pattern and decoder.
     Fer(fer::FerArgs),
+    /// Measure what each strategy discloses, over simulated keys.
+    Efficiency(efficiency::EfficiencyArgs),
     /// Write a reproducible pair of key files with errors.
     DemoKeys(demo_keys::DemoArgs),
     /// Build, inspect, import and export codes.
@@ -110,6 +113,7 @@ impl Cli {
             Command::Alice(args) => peer::alice(&args),
             Command::Bob(args) => peer::bob(&args),
             Command::Fer(args) => fer::run(&args),
+            Command::Efficiency(args) => efficiency::run(&args),
             Command::DemoKeys(args) => demo_keys::run(&args),
             Command::Code(command) => code::run(&command),
         }

@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use caligo_runtime::cli::{Cli, Ending};
+use caligo_runtime::cli::{Cli, Ending, Usage};
 use clap::Parser;
 use clap::error::ErrorKind;
 
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
         Ok(Ending::Failure) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("caligo-run: {}", one_line(&error));
-            ExitCode::FAILURE
+            if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }
