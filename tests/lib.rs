@@ -3,6 +3,8 @@
 use caligo_core::code::Code;
 use caligo_runtime::channel;
 
+pub mod sim;
+
 /// Variables of each check.
 pub fn checks(code: &Code<'_>) -> Vec<Vec<usize>> {
     (0..code.m())
