@@ -46,6 +46,7 @@ run_deny() {
 
 if component fmt rustfmt; then
     step format cargo fmt --all --check
+    step format-fuzz cargo fmt --manifest-path fuzz/Cargo.toml --check
 else
     skip format "rustfmt is missing: rustup component add rustfmt"
 fi
@@ -57,6 +58,12 @@ fi
 step rustdoc env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features --locked
 step tests bash scripts/test.sh
 step no-std bash scripts/no-std.sh
+if bash scripts/fuzz.sh ready; then
+    ! component clippy clippy || step clippy-fuzz bash scripts/fuzz.sh lint
+    step fuzz bash scripts/fuzz.sh 7
+else
+    skip fuzz "a C++ compiler is missing, on Debian: apt-get install g++"
+fi
 if have_deny; then
     step deny run_deny
 else
