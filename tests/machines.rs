@@ -8,7 +8,7 @@ use caligo_core::decode::Outcome;
 use caligo_core::reconcile::block::Slot;
 use caligo_core::reconcile::estimate::Class;
 use caligo_core::reconcile::{
-    Alice, AliceConfig, AliceMemory, Bob, BobMemory, Effect, Event, Instant, Step, Terms,
+    Alice, AliceConfig, AliceMemory, Bob, BobMemory, Effect, Event, Instant, Machine, Step, Terms,
 };
 use caligo_core::wire::{self, Hello, MAX_FRAME};
 use caligo_runtime::channel;
@@ -16,7 +16,6 @@ use caligo_runtime::config::Strategy;
 use caligo_runtime::kernel::{Effort, Tier};
 use caligo_runtime::matrix::library::Library;
 use caligo_runtime::session::decoders::{Decision, Decoders};
-use caligo_runtime::session::driver::Machine;
 use caligo_runtime::session::local::{Config, Ground, QberSource};
 use caligo_tests::sim::{TIMEOUT_US, WINDOW};
 use proptest::collection::vec;

@@ -8,14 +8,15 @@ use caligo_core::decode::Outcome;
 use caligo_core::reconcile::block::Slot;
 use caligo_core::reconcile::estimate::Class;
 use caligo_core::reconcile::{
-    Aborted, Alice, AliceConfig, AliceMemory, Bob, BobMemory, Event, Finished, Instant, Released, Terms,
+    Aborted, Alice, AliceConfig, AliceMemory, Bob, BobMemory, Event, Finished, Instant, Machine, Released,
+    Terms,
 };
 use caligo_core::wire::Hello;
 use caligo_runtime::channel::link::{Link, Model};
 use caligo_runtime::channel::{self, below, uniform};
 use caligo_runtime::keyfile::Key;
 use caligo_runtime::session::decoders::{Decision, Decoders};
-use caligo_runtime::session::driver::{Driven, KeyInput, Machine, drive};
+use caligo_runtime::session::driver::{Driven, KeyInput, drive};
 use caligo_runtime::session::local::{Config, Ground, Party, SessionError, Source};
 use caligo_runtime::session::planner::LibraryPlanner;
 use rand_core::Rng;

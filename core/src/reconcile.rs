@@ -36,12 +36,14 @@ mod alice;
 pub mod block;
 mod bob;
 pub mod estimate;
+mod machine;
 pub mod plan;
 #[cfg(test)]
 mod tests;
 
 pub use alice::{Alice, AliceConfig, AliceMemory};
 pub use bob::{Bob, BobMemory, Terms};
+pub use machine::Machine;
 
 /// A moment in microseconds since an epoch of the host's choice. Only differences matter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,49 +1,11 @@
 //! One machine and what must hold of it after every event: events in, effects out, and a panic if it does not.
 
 use caligo_core::leakage::{LeakBits, Policy};
-use caligo_core::reconcile::{Abort, Alice, Bob, Effect, Event, Instant, Released, Step};
+use caligo_core::reconcile::{Abort, Effect, Event, Instant, Machine, Released, Step};
 use caligo_core::verify::TAG_BITS;
 use caligo_core::wire::{self, Disclosing, Hello, MAX_FRAME, Message};
 
 use crate::ground::{M, N};
-
-/// Either machine.
-pub trait Machine: Sized {
-    /// See [`Alice::on`], [`Bob::on`].
-    fn on(self, now: Instant, event: Event<'_>, out: &mut [u8]) -> Step<Self>;
-    /// When the peer's time is up.
-    fn deadline(&self) -> Instant;
-    /// Bits charged so far.
-    fn spent(&self) -> LeakBits;
-}
-
-impl Machine for Alice<'_> {
-    fn on(self, now: Instant, event: Event<'_>, out: &mut [u8]) -> Step<Self> {
-        Alice::on(self, now, event, out)
-    }
-
-    fn deadline(&self) -> Instant {
-        Alice::deadline(self)
-    }
-
-    fn spent(&self) -> LeakBits {
-        Alice::spent(self)
-    }
-}
-
-impl Machine for Bob<'_> {
-    fn on(self, now: Instant, event: Event<'_>, out: &mut [u8]) -> Step<Self> {
-        Bob::on(self, now, event, out)
-    }
-
-    fn deadline(&self) -> Instant {
-        Bob::deadline(self)
-    }
-
-    fn spent(&self) -> LeakBits {
-        Bob::spent(self)
-    }
-}
 
 /// How a machine ended.
 #[derive(Clone, Copy, Debug, PartialEq)]

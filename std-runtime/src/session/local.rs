@@ -9,8 +9,8 @@ use caligo_core::leakage::Policy;
 use caligo_core::rate::RateError;
 use caligo_core::reconcile::plan::{Goal, MAX_ROUNDS};
 use caligo_core::reconcile::{
-    Abort, Aborted, Alice, AliceConfig, Bob, Event, Finished, Instant, Job, Masking, Released, Setup, Terms,
-    fingerprint,
+    Abort, Aborted, Alice, AliceConfig, Bob, Event, Finished, Instant, Job, Machine, Masking, Released,
+    Setup, Terms, fingerprint,
 };
 use caligo_core::wire::{self, Hello};
 use rand_core::Rng;
@@ -24,7 +24,7 @@ use crate::keyfile::Key;
 use crate::matrix::library::{Library, LibraryError};
 
 use super::decoders::{Decision, Decoders, Restart};
-use super::driver::{Driven, Host, KeyInput, Machine, drive};
+use super::driver::{Driven, Host, KeyInput, drive};
 use super::interleave::{permutation, permuted, unpermuted};
 use super::planner::LibraryPlanner;
 use super::report::{Facts, Record, Report};

@@ -17,7 +17,7 @@ use std::thread;
 use std::time::{Duration, Instant as Clock};
 
 use caligo_core::reconcile::{
-    Abort, Alice, AliceConfig, Bob, Event, Finished, Instant, Job, Released, Terms,
+    Abort, Alice, AliceConfig, Bob, Event, Finished, Instant, Job, Machine, Released, Terms,
 };
 use caligo_core::wire::{self, Hello};
 use zeroize::Zeroizing;
@@ -27,7 +27,7 @@ use crate::keyfile::Key;
 use crate::matrix::library::Library;
 
 use super::decoders::{Decision, Decoders};
-use super::driver::{Driven, Host, KeyInput, Machine, drive};
+use super::driver::{Driven, Host, KeyInput, drive};
 use super::handshake::{self, Greeted};
 use super::interleave::{permutation, permuted, unpermuted};
 use super::local::{Config, Ground, SessionError, Source, class_count, key_input, permutation_seed};
