@@ -3,6 +3,7 @@
 //! In: a listener or an address, a pre-shared key. Out: a socket with both directions of a session. Strangers keep
 //! nobody waiting: they greet beside each other, for a few seconds each, and spend none of Alice's pads.
 
+use std::cell::Cell;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,7 +37,7 @@ pub(super) fn accept(
     listener.set_nonblocking(true).map_err(|e| channel("listening", e))?;
     let over = AtomicBool::new(false);
     let (sender, results) = mpsc::channel::<(SocketAddr, Result<Greeted, SessionError>)>();
-    thread::scope(|scope| {
+    let outcome = thread::scope(|scope| {
         let mut greeting = 0;
         let outcome = loop {
             match results.try_recv() {
@@ -57,13 +58,16 @@ pub(super) fn accept(
                     greeting += 1;
                     let (sender, over) = (sender.clone(), &over);
                     scope.spawn(move || {
-                        let patience = Patience { deadline: Clock::now() + timeout.min(GREETING), over };
+                        let deadline = Clock::now() + timeout.min(GREETING);
+                        let patience = Patience { deadline, over, gave_up: Cell::new(false) };
                         let result = stream
                             .set_nonblocking(false)
                             .map_err(|e| channel("greeting", e))
                             .and_then(|()| greet(stream, psk, &patience))
                             .and_then(|greeted| greeted.prove(psk, &patience));
-                        sender.send((address, result)).ok();
+                        if !patience.gave_up.get() {
+                            sender.send((address, result)).ok();
+                        }
                     });
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(POLL),
@@ -72,7 +76,14 @@ pub(super) fn accept(
         };
         over.store(true, Ordering::Relaxed);
         outcome
-    })
+    });
+    // Others may have been found out at the same time; a second one that proved itself is too late.
+    for (address, result) in results.try_iter() {
+        if let Err(error) = result {
+            refused(address, &error);
+        }
+    }
+    outcome
 }
 
 /// Connects to `address`, trying again while nobody listens there until `patience` is over, and greets.
@@ -90,7 +101,8 @@ pub(super) fn connect(
             match TcpStream::connect_timeout(target, timeout) {
                 Ok(stream) => {
                     let over = AtomicBool::new(false);
-                    let patience = Patience { deadline: Clock::now() + timeout, over: &over };
+                    let deadline = Clock::now() + timeout;
+                    let patience = Patience { deadline, over: &over, gave_up: Cell::new(false) };
                     return greet(stream, psk, &patience).map_err(|e| channel(address, e));
                 }
                 Err(error) => last = Some(error),
@@ -109,6 +121,8 @@ struct Patience<'a> {
     deadline: Clock,
     /// Another one was accepted.
     over: &'a AtomicBool,
+    /// This one was given up for that.
+    gave_up: Cell<bool>,
 }
 
 impl Patience<'_> {
@@ -116,7 +130,7 @@ impl Patience<'_> {
     fn read(&self, mut stream: &TcpStream, buffer: &mut [u8]) -> Result<usize, SessionError> {
         loop {
             let left = self.deadline.saturating_duration_since(Clock::now());
-            if left.is_zero() || self.over.load(Ordering::Relaxed) {
+            if left.is_zero() || self.gave_up.get() {
                 return Err(channel("greeting", "the peer did not greet in time"));
             }
             stream.set_read_timeout(Some(left.min(POLL))).map_err(|e| channel("greeting", e))?;
@@ -127,7 +141,11 @@ impl Patience<'_> {
                     if matches!(
                         error.kind(),
                         ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
-                    ) => {}
+                    ) =>
+                {
+                    // Only now: what has come is judged.
+                    self.gave_up.set(self.over.load(Ordering::Relaxed));
+                }
                 Err(error) => return Err(channel("greeting", error)),
             }
         }
