@@ -209,7 +209,7 @@ pub fn efficiency(rows: &[Row]) -> Result<String, fmt::Error> {
     });
     let mut entry = |svg: &mut String, style: &str, marker: Option<&str>, label: &str| {
         let Some((x, y)) = place.next() else { return Ok(()) };
-        write!(svg, "<path d=\"M{x} {y}h30\" fill=\"none\" {style}/>")?;
+        write!(svg, "<path d=\"M{x} {y}h30\" {style}/>")?;
         if let Some(marker) = marker {
             write!(svg, "<path transform=\"translate({} {y})\" d=\"{marker}\" {style}/>", x + 15.0)?;
         }
@@ -233,9 +233,9 @@ pub fn efficiency(rows: &[Row]) -> Result<String, fmt::Error> {
                 MARKERS[i % MARKERS.len()]
             )?;
         }
-        entry(&mut svg, &style, Some(MARKERS[i % MARKERS.len()]), &series.label())?;
+        entry(&mut svg, &filled, Some(MARKERS[i % MARKERS.len()]), &series.label())?;
     }
-    entry(&mut svg, dashed, None, "bound: best one-way code of this length at FER 0.001")?;
+    entry(&mut svg, dashed, None, "bound: one-way codes at FER 0.001")?;
     entry(&mut svg, one, None, "f = 1: limit for long keys")?;
     svg.push_str("</svg>\n");
     Ok(svg)
