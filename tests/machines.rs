@@ -5,18 +5,16 @@ use std::collections::VecDeque;
 
 use caligo_core::bits;
 use caligo_core::decode::Outcome;
-use caligo_core::reconcile::block::Slot;
-use caligo_core::reconcile::estimate::Class;
-use caligo_core::reconcile::{
-    Alice, AliceConfig, AliceMemory, Bob, BobMemory, Effect, Event, Instant, Machine, Step, Terms,
-};
+use caligo_core::reconcile::{Alice, AliceConfig, Bob, Effect, Event, Instant, Machine, Step, Terms};
 use caligo_core::wire::{self, Hello, MAX_FRAME};
 use caligo_runtime::channel;
 use caligo_runtime::config::Strategy;
 use caligo_runtime::kernel::{Effort, Tier};
+use caligo_runtime::keyfile::Key;
 use caligo_runtime::matrix::library::Library;
 use caligo_runtime::session::decoders::{Decision, Decoders};
 use caligo_runtime::session::local::{Config, Ground, QberSource};
+use caligo_runtime::session::store::{AliceStore, BobStore};
 use caligo_tests::sim::{TIMEOUT_US, WINDOW};
 use proptest::collection::vec;
 use proptest::prelude::{Just, ProptestConfig, any, prop_oneof, proptest};
@@ -206,33 +204,21 @@ fn throw(library: &Library, config: &Config, actions: &[(bool, Action)]) -> [boo
     let mut received = key.clone();
     channel::flip(&mut received, BITS, 0.03, &mut rng);
     let setup = ground.setup(TIMEOUT_US).unwrap();
-    let (n, window) = (setup.code.n(), usize::from(WINDOW));
+    let n = setup.code.n();
     let hello = Hello { window: WINDOW, ..config.hello(BITS, ground.fingerprint, 0).unwrap() };
-    let mut slots = [0, 1].map(|_| vec![Slot::default(); window]);
-    let mut words = [Alice::words(n, window), Bob::words(n, window)].map(|count| vec![0; count]);
-    let mut scratch = [0, 1].map(|_| vec![0; n / 64 * window]);
-    let (mut corrected, mut rates) = (vec![0; key.len()], [Class::default()]);
-    let ([first_slots, second_slots], [first_words, second_words], [first_scratch, second_scratch]) =
-        (slots.each_mut(), words.each_mut(), scratch.each_mut());
-    let memory = AliceMemory { key: &key, slots: first_slots, words: first_words, scratch: first_scratch };
+    let sent = Key { words: key.clone(), bits: BITS };
+    let (mut hers, mut his) = (AliceStore::new(sent, n, WINDOW), BobStore::new(BITS, 0, n, WINDOW));
     let qber = config.known_qber();
     let alice = AliceConfig { hello, planner: &planner, qber, sample_margin: None, adapt: config.adapt };
-    let mut alice = Target::new(Alice::new(setup, &alice, memory, Instant(0)).unwrap(), false, hello.cap);
-    let memory = BobMemory {
-        key: &mut corrected,
-        classes: &mut [],
-        rates: &mut rates,
-        slots: second_slots,
-        words: second_words,
-        scratch: second_scratch,
-    };
+    let mut alice =
+        Target::new(Alice::new(setup, &alice, hers.memory(), Instant(0)).unwrap(), false, hello.cap);
     let (strategy, learn) = (None, config.learn);
     let terms = Terms { strategy, key_bits: hello.key_bits, code: hello.code, cap: hello.cap, learn };
-    let mut bob = Target::new(Bob::new(setup, terms, memory, Instant(0)).unwrap(), true, hello.cap);
+    let mut bob = Target::new(Bob::new(setup, terms, his.memory(), Instant(0)).unwrap(), true, hello.cap);
     let mut world = World {
         now: 0,
         received,
-        decoders: Decoders::new(setup.code, config.effort, config.restart, window),
+        decoders: Decoders::new(setup.code, config.effort, config.restart, WINDOW.into()),
         decisions: VecDeque::new(),
     };
     let honest = [(true, Action::Serve(20)), (false, Action::Serve(20))];
@@ -253,7 +239,7 @@ fn throw(library: &Library, config: &Config, actions: &[(bool, Action)]) -> [boo
     drop((alice, bob));
     assert!(!done[0] || done[1], "only Alice is done");
     let kept = hello.sample_bits as usize..BITS;
-    let equal = |i| bits::get(&corrected, i) == bits::get(&key, i);
+    let equal = |i| his.key().get(i) == bits::get(&key, i);
     assert!(!done[1] || left_out || kept.into_iter().all(equal), "wrong key");
     done
 }

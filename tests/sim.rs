@@ -5,11 +5,8 @@
 use std::collections::BTreeMap;
 
 use caligo_core::decode::Outcome;
-use caligo_core::reconcile::block::Slot;
-use caligo_core::reconcile::estimate::Class;
 use caligo_core::reconcile::{
-    Aborted, Alice, AliceConfig, AliceMemory, Bob, BobMemory, Event, Finished, Instant, Machine, Released,
-    Terms,
+    Aborted, Alice, AliceConfig, Bob, Event, Finished, Instant, Machine, Released, Terms,
 };
 use caligo_core::wire::Hello;
 use caligo_runtime::channel::link::{Link, Model};
@@ -19,6 +16,7 @@ use caligo_runtime::session::decoders::{Decision, Decoders};
 use caligo_runtime::session::driver::{Driven, KeyInput, drive};
 use caligo_runtime::session::local::{Config, Ground, Party, SessionError, Source};
 use caligo_runtime::session::planner::LibraryPlanner;
+use caligo_runtime::session::store::{AliceStore, BobStore};
 use rand_core::Rng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use zeroize::Zeroizing;
@@ -186,12 +184,9 @@ pub fn run(ground: &Ground<'_>, planner: &LibraryPlanner<'_>, case: &Case) -> Re
     let links = case.models.map(|model| Link::new(model, rng.next_u64(), 0));
 
     let setup = ground.setup(TIMEOUT_US)?;
-    let (n, window) = (setup.code.n(), usize::from(WINDOW));
+    let n = setup.code.n();
     let hello = Hello { window: WINDOW, ..case.config.hello(case.bits, ground.fingerprint, 0)? };
-    let row = n.div_ceil(64);
-    let (mut words, mut scratch) = (vec![0; Alice::words(n, window)], vec![0; row * window]);
-    let mut slots = vec![Slot::default(); window];
-    let memory = AliceMemory { key: &key.words, slots: &mut slots, words: &mut words, scratch: &mut scratch };
+    let mut store = AliceStore::new(key.clone(), n, WINDOW);
     let config = AliceConfig {
         hello,
         planner,
@@ -200,7 +195,7 @@ pub fn run(ground: &Ground<'_>, planner: &LibraryPlanner<'_>, case: &Case) -> Re
         adapt: case.config.adapt,
     };
     let start = SessionError::Aborted;
-    let machine = Alice::new(setup, &config, memory, Instant(0)).map_err(start)?;
+    let machine = Alice::new(setup, &config, store.memory(), Instant(0)).map_err(start)?;
     let [to_bob, to_alice] = links;
     let mut alice = Side {
         machine: Some(machine),
@@ -210,18 +205,7 @@ pub fn run(ground: &Ground<'_>, planner: &LibraryPlanner<'_>, case: &Case) -> Re
         sent: Vec::new(),
     };
 
-    let mut corrected = Key::zeros(case.bits);
-    let (mut words, mut scratch) = (vec![0; Bob::words(n, window)], vec![0; row * window]);
-    let mut slots = vec![Slot::default(); window];
-    let mut rates = [Class::default()];
-    let memory = BobMemory {
-        key: &mut corrected.words,
-        classes: &mut [],
-        rates: &mut rates,
-        slots: &mut slots,
-        words: &mut words,
-        scratch: &mut scratch,
-    };
+    let mut store = BobStore::new(case.bits, 0, n, WINDOW);
     let terms = Terms {
         strategy: Some(hello.strategy),
         key_bits: hello.key_bits,
@@ -229,9 +213,9 @@ pub fn run(ground: &Ground<'_>, planner: &LibraryPlanner<'_>, case: &Case) -> Re
         cap: case.bobs_cap.unwrap_or(hello.cap),
         learn: case.config.learn,
     };
-    let decoders = Decoders::new(setup.code, case.config.effort, case.config.restart, window);
+    let decoders = Decoders::new(setup.code, case.config.effort, case.config.restart, WINDOW.into());
     let mut bob = Side {
-        machine: Some(Bob::new(setup, terms, memory, Instant(0)).map_err(start)?),
+        machine: Some(Bob::new(setup, terms, store.memory(), Instant(0)).map_err(start)?),
         host: Party::bob(decoders, KeyInput { key: received, classes: Zeroizing::default() }),
         end: None,
         link: to_alice,
@@ -276,6 +260,6 @@ pub fn run(ground: &Ground<'_>, planner: &LibraryPlanner<'_>, case: &Case) -> Re
         sabotaged: work.sabotaged,
         now_us: now,
         key,
-        corrected,
+        corrected: store.key().clone(),
     })
 }

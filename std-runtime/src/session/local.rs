@@ -447,8 +447,8 @@ impl Session<'_> {
             cap: hello.cap,
             learn: self.config.learn,
         };
-        let mut alice_store = AliceStore::new(alice, n);
-        let mut bob_store = BobStore::new(bits, classes, n);
+        let mut alice_store = AliceStore::new(alice, n, WINDOW);
+        let mut bob_store = BobStore::new(bits, classes, n, WINDOW);
         let decoders = Decoders::new(setup.code, self.config.effort, self.config.restart, WINDOW.into());
         let mut alice_host = Party::alice(self.source);
         let mut bob_host = Party::bob(decoders, bob);
@@ -472,7 +472,7 @@ impl Session<'_> {
             if moved {
                 continue;
             }
-            progress(bob_host.record.released.iter().map(|b| b.payload as u64).sum());
+            progress(bob_host.record.released.last().map_or(0, |block| (block.start + block.payload) as u64));
             let Some(decoders) = bob_host.decoders.as_mut().filter(|d| !d.is_empty()) else {
                 return Err(SessionError::Aborted(Abort::Timeout));
             };

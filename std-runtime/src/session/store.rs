@@ -12,8 +12,8 @@ use crate::keyfile::Key;
 pub const WINDOW: u16 = 256;
 
 /// Words of scratch for tags over half a window, and for the sample.
-fn scratch(n: usize, bits: usize) -> Vec<u64> {
-    vec![0; words_for(bits).min(words_for(n) * usize::from(WINDOW / 2)).max(1)]
+fn scratch(n: usize, window: u16, bits: usize) -> Vec<u64> {
+    vec![0; words_for(bits).min(words_for(n) * usize::from(window / 2)).max(1)]
 }
 
 /// Alice's memory.
@@ -25,10 +25,10 @@ pub struct AliceStore {
 }
 
 impl AliceStore {
-    /// Memory for `key`, in the agreed permutation, and a code of `n` bits.
-    pub fn new(key: Key, n: usize) -> Self {
-        let window = usize::from(WINDOW);
-        let scratch = scratch(n, key.bits);
+    /// Memory for `key`, in the agreed permutation, a code of `n` bits and `window` blocks in flight.
+    pub fn new(key: Key, n: usize, window: u16) -> Self {
+        let scratch = scratch(n, window, key.bits);
+        let window = usize::from(window);
         Self { key, slots: vec![Slot::default(); window], words: vec![0; Alice::words(n, window)], scratch }
     }
 
@@ -61,16 +61,18 @@ pub struct BobStore {
 }
 
 impl BobStore {
-    /// Memory for a key of `bits` bits, `classes` classes (0 for no side information), a code of `n` bits.
-    pub fn new(bits: usize, classes: usize, n: usize) -> Self {
-        let window = usize::from(WINDOW);
+    /// Memory for a key of `bits` bits, `classes` classes (0 for no side information), a code of `n` bits and `window`
+    /// blocks in flight.
+    pub fn new(bits: usize, classes: usize, n: usize, window: u16) -> Self {
+        let scratch = scratch(n, window, bits);
+        let window = usize::from(window);
         Self {
             key: Key::zeros(bits),
             classes: vec![0; if classes > 0 { bits } else { 0 }],
             rates: vec![Class::default(); classes.max(1)],
             slots: vec![Slot::default(); window],
             words: vec![0; Bob::words(n, window)],
-            scratch: scratch(n, bits),
+            scratch,
         }
     }
 

@@ -248,7 +248,6 @@ struct Remote<'a, 'k> {
     key: Option<(&'k Key, &'k [u8])>,
     hello: Option<Hello>,
     progress: &'k mut dyn FnMut(u64),
-    done: u64,
     /// What was charged and sampled before the last event.
     books: (u64, u64),
 }
@@ -283,9 +282,8 @@ impl Host for Remote<'_, '_> {
     }
 
     fn released(&mut self, block: Released) {
-        self.done += block.payload as u64;
+        (self.progress)((block.start + block.payload) as u64);
         self.record.released.push(block);
-        (self.progress)(self.done);
     }
 }
 
@@ -429,7 +427,7 @@ pub fn alice(
     let seed = permutation_seed(config.seed)?;
     let hello = config.hello(key.bits, ground.fingerprint, seed)?;
     let order = permutation(key.bits, seed);
-    let mut store = AliceStore::new(permuted(key, &order), setup.code.n());
+    let mut store = AliceStore::new(permuted(key, &order), setup.code.n(), WINDOW);
     let settings = AliceConfig {
         hello,
         planner: &planner,
@@ -445,7 +443,6 @@ pub fn alice(
         key: None,
         hello: None,
         progress,
-        done: 0,
         books: (0, 0),
     };
     let (finished, _) = remote.run(machine)?;
@@ -483,7 +480,7 @@ pub fn bob(
         cap: config.budget.unwrap_or(u64::MAX),
         learn: config.learn,
     };
-    let mut memory = BobStore::new(key.bits, class_count(side_info), n);
+    let mut memory = BobStore::new(key.bits, class_count(side_info), n, WINDOW);
     let decoders = Decoders::new(setup.code, config.effort, config.restart, WINDOW.into());
     let machine = Bob::new(setup, terms, memory.memory(), Instant(0)).map_err(SessionError::Aborted)?;
     let mut remote = Remote {
@@ -493,7 +490,6 @@ pub fn bob(
         key: Some((key, side_info)),
         hello: None,
         progress,
-        done: 0,
         books: (0, 0),
     };
     let (finished, last) = remote.run(machine)?;
