@@ -83,14 +83,17 @@ fn case(index: u64) -> Case {
         _ => [model, model],
     };
     let sabotage = if below(&mut rng, 5) == 0 { 0.3 } else { 0.0 };
-    Case { config, bits, qber, models, sabotage, bobs_cap: None, seed: (41, index) }
+    let bobs_cap = (below(&mut rng, 12) == 0).then(|| below(&mut rng, bits as u64));
+    Case { config, bits, qber, models, sabotage, bobs_cap, seed: (41, index) }
 }
 
 /// What `ended` may be counted as; everything else is a failure.
 fn judge(case: &Case, ended: &Ended) -> &'static str {
     // Whatever ended first or why: what was released as verified is Alice's.
     assert!(!ended.wrong(), "wrong key: {case:?}");
-    let cap = case.config.budget.unwrap_or(u64::MAX);
+    // Until Alice has heard of Bob's budget she has disclosed nothing.
+    let caps = [case.config.budget, case.bobs_cap];
+    let cap = caps.into_iter().flatten().min().unwrap_or(u64::MAX);
     for end in &ended.ends {
         let spent = match end {
             End::Done(finished) => finished.receipt.total(),

@@ -145,7 +145,7 @@ impl<'m> Alice<'m> {
             sample_margin: config.sample_margin,
             adapt: config.adapt,
             memory,
-            ledger: Some(Ledger::new(hello.policy, LeakBits(hello.cap))),
+            ledger: None,
             phase: Phase::Greeting,
             sent: 0,
             received: 0,
@@ -307,7 +307,7 @@ impl<'m> Alice<'m> {
                 if theirs.cap > self.hello.cap || (Hello { cap: self.hello.cap, ..*theirs }) != self.hello {
                     return Err(Abort::Disagreement("session parameters"));
                 }
-                // Nothing is charged yet, so the books may begin anew with his budget if it is the smaller one.
+                // The books open with the smaller budget.
                 self.hello.cap = theirs.cap;
                 self.ledger = Some(Ledger::new(self.hello.policy, LeakBits(theirs.cap)));
                 self.phase = if self.hello.sample_bits > 0 { Phase::Sample } else { Phase::Blocks };
