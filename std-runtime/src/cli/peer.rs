@@ -1,6 +1,5 @@
 //! `caligo-run alice` and `caligo-run bob`.
 
-use std::fs;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -14,7 +13,7 @@ use super::{Ending, distinct, out_format, print, progress_bar, reconcile};
 use crate::config::Strategy;
 use crate::keyfile::{self, Format, Key, KeyError};
 use crate::session::local::SessionError;
-use crate::session::psk::{PreShared, Role};
+use crate::session::psk::{self, PreShared, Role};
 use crate::session::report::Report;
 use crate::session::tcp::{self, Outcome, Traffic};
 use crate::side_info;
@@ -58,14 +57,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 impl PeerArgs {
     /// The result must not take the place of what is still needed, nor be lost at the end.
     fn check(&self) -> anyhow::Result<()> {
-        let beside = |name: &str| {
-            let mut path = fs::canonicalize(&self.psk).unwrap_or_else(|_| self.psk.clone()).into_os_string();
-            path.push(name);
-            PathBuf::from(path)
-        };
-        let mut files = vec![("--psk", self.psk.clone())];
-        files.extend(["alice", "bob"].map(|role| ("the count of --psk", beside(&format!(".used-{role}")))));
-        files.extend(["alice", "bob"].map(|role| ("the lock of --psk", beside(&format!(".lock-{role}")))));
+        let mut files = psk::files(&self.psk);
         for (flag, file) in [("--key", Some(&self.key)), ("--out", self.out.as_ref())] {
             if let Some(file) = file {
                 files.push((flag, file.clone()));

@@ -416,6 +416,17 @@ fn sync_name(path: &Path) -> io::Result<()> {
     named.sync_all()
 }
 
+/// The files that belong to the key file `path`, with what each is: nothing else may be written there.
+pub fn files(path: &Path) -> Vec<(&'static str, PathBuf)> {
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let mut files = vec![("--psk", path.to_owned())];
+    for role in [Role::Alice, Role::Bob] {
+        files.push(("the count of --psk", beside(&target, "used", role)));
+        files.push(("the lock of --psk", beside(&target, "lock", role)));
+    }
+    files
+}
+
 fn beside(path: &Path, what: &str, role: Role) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{what}-{role}"));
