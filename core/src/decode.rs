@@ -7,8 +7,8 @@
 //!   gives the same bits on every target.
 //!
 //! A decoder works in a [`Workspace`] over the caller's memory. [`Workspace::load`] is a cold start;
-//! running again without it is a hot start, after [`Workspace::reveal`] has frozen newly disclosed
-//! positions. Where a run has failed, [`Workspace::doubts`] and [`Decoder::run_guessing`] try single bits.
+//! [`Workspace::reload`] is a hot start, with the messages of the last run and priors in which positions disclosed
+//! since are known. Where a run has failed, [`Workspace::doubts`] and [`Decoder::run_guessing`] try single bits.
 
 mod corrected;
 mod guess;

@@ -26,7 +26,8 @@
 //! A permit cannot be made, copied or used twice, and a ledger cannot be forked:
 //!
 //! ```compile_fail
-//! let permit = caligo_core::leakage::Permit { disclosure: todo!() };
+//! # use caligo_core::leakage::{Disclosure, Permit};
+//! let permit = Permit { disclosure: Disclosure::Tag { bits: 64 } };
 //! ```
 //! ```compile_fail
 //! # use caligo_core::leakage::{Ledger, LeakBits, Policy};
@@ -42,7 +43,8 @@
 //! let second = ledger.charge(Disclosure::Tag { bits: 64 });
 //! ```
 //! ```compile_fail
-//! let receipt = caligo_core::leakage::Receipt { disclosed: Default::default(), policy: todo!(), cap: todo!() };
+//! # use caligo_core::leakage::{Disclosed, LeakBits, Policy, Receipt};
+//! let receipt = Receipt { disclosed: Disclosed::NONE, policy: Policy::Exact, cap: LeakBits(1) };
 //! ```
 
 use core::fmt;
