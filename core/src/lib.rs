@@ -89,6 +89,7 @@
 extern crate alloc;
 
 pub mod bits;
+mod carryless;
 pub mod code;
 pub mod decode;
 pub mod leakage;

@@ -6,6 +6,7 @@
 //! after the receiver's errors are fixed; a known key, or one from a public seed, voids the bound.
 
 use crate::bits::WORD_BITS;
+use crate::carryless;
 
 /// Bits of a tag.
 pub const TAG_BITS: usize = 64;
@@ -38,58 +39,16 @@ pub fn same(a: u64, b: u64) -> bool {
 
 /// Product in GF(2^64) modulo x^64 + x^4 + x^3 + x + 1.
 fn multiply(a: u64, b: u64) -> u64 {
-    let (low, high) = carryless(a, b);
+    let (low, high) = carryless::product(a, b);
     // x^64 = x^4 + x^3 + x + 1, twice: what the first folding pushes past bit 63 is at most 4 bits.
     let fold = |v: u64| v ^ v << 1 ^ v << 3 ^ v << 4;
     let over = high >> 63 ^ high >> 61 ^ high >> 60;
     low ^ fold(high) ^ fold(over)
 }
 
-/// Carry-less product, (low, high). Every fifth bit is multiplied at a time, so that the carries of
-/// an integer product stay in the four zeros between and are masked off.
-fn carryless(a: u64, b: u64) -> (u64, u64) {
-    let (a, b) = (u128::from(a), u128::from(b));
-    let mut sum = 0u128;
-    for i in 0..5 {
-        for j in 0..5 {
-            // At most 13 terms meet in one place: the sum stays inside its five bits.
-            let product = (a & residue(i)).wrapping_mul(b & residue(j));
-            sum ^= product & residue(i + j);
-        }
-    }
-    (sum as u64, (sum >> 64) as u64)
-}
-
-/// All bits of a `u128` whose place is `r` modulo 5.
-const fn residue(r: u32) -> u128 {
-    let mut mask = 0u128;
-    let mut place = r % 5;
-    while place < 128 {
-        mask |= 1 << place;
-        place += 5;
-    }
-    mask
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn naive(a: u64, b: u64) -> (u64, u64) {
-        let product = (0..64).filter(|i| b >> i & 1 == 1).fold(0u128, |sum, i| sum ^ u128::from(a) << i);
-        (product as u64, (product >> 64) as u64)
-    }
-
-    #[test]
-    fn carryless_product_equals_shift_and_xor() {
-        let mut x = 0x9e37_79b9_7f4a_7c15u64;
-        for _ in 0..2000 {
-            let y = x.wrapping_mul(0xd134_2543_de82_ef95).rotate_left(23) ^ 0x1234;
-            assert_eq!(carryless(x, y), naive(x, y));
-            x = y;
-        }
-        assert_eq!(carryless(u64::MAX, u64::MAX), naive(u64::MAX, u64::MAX));
-    }
 
     #[test]
     fn field_laws_hold() {
