@@ -6,6 +6,8 @@
 //! error rate: puncturing raises its rate, shortening lowers it ([`puncture`]), and both are no more
 //! than the initial beliefs of the decoder ([`llr`]).
 //!
+//! What the two then share is longer than what is secret of it: [`amplify`] hashes it down.
+//!
 //! Everything here is a pure function of its arguments: no clock, no entropy, no allocation (unless
 //! the `alloc` feature is on), no `unsafe`. Buffers are the caller's and their sizes are `const fn`.
 //!
@@ -79,6 +81,9 @@
 //! assert_eq!((INTEGER, FLOAT), (36608, 127488));
 //! ```
 //!
+//! Scratch of a Toeplitz hash ([`amplify::Toeplitz::scratch_words`]): 10000 bits to 5000, 1264 bytes; less, down
+//! to none, only costs time.
+//!
 //! # Features
 //!
 //! * `alloc`: rank over GF(2), in the module `rank`.
@@ -88,6 +93,7 @@
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
+pub mod amplify;
 pub mod bits;
 mod carryless;
 pub mod code;
