@@ -1,5 +1,7 @@
 //! What the tests share: naive twins of the core's kernels, and frames to decode.
 
+use caligo_core::amplify::Toeplitz;
+use caligo_core::bits::{get, set, words_for};
 use caligo_core::code::Code;
 use caligo_runtime::channel;
 
@@ -24,6 +26,17 @@ pub fn naive_syndrome(code: &Code<'_>, frame: &[u64]) -> Vec<u64> {
         syndrome[check / 64] |= (parity as u64) << (check % 64);
     }
     syndrome
+}
+
+/// Toeplitz hash by definition, one bit at a time.
+pub fn naive_toeplitz(hash: Toeplitz, seed: &[u64], input: &[u64]) -> Vec<u64> {
+    let Toeplitz { input_bits: n, output_bits: l } = hash;
+    let mut output = vec![0; words_for(l)];
+    for j in 0..l {
+        let sum = (0..n).filter(|&i| get(seed, n - 1 + j - i) && get(input, i)).count();
+        set(&mut output, j, sum % 2 == 1);
+    }
+    output
 }
 
 /// A random frame, what a binary symmetric channel makes of it, and its syndrome.

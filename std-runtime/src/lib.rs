@@ -2,15 +2,18 @@
 //!
 //! * [`matrix`]: codes as files: construction, statistics, import, export.
 //! * [`kernel`]: decoding with the best instruction set of the machine.
+//! * [`amplify`]: privacy amplification, likewise; [`dispatch`] can be told not to.
 //! * [`channel`], [`montecarlo`], [`calibrate`]: seeded simulation, and the rate table measured by it.
 //! * [`keyfile`], [`session`]: key files, and what makes two of them one.
 //! * [`cli`]: the command line, arguments and printing only.
 #![forbid(unsafe_code)]
 
+pub mod amplify;
 pub mod calibrate;
 pub mod channel;
 pub mod cli;
 pub mod config;
+pub mod dispatch;
 pub mod efficiency;
 pub mod entropy;
 pub mod kernel;
