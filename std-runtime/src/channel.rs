@@ -1,7 +1,10 @@
 //! Seeded channels. Every draw is a function of (seed, index): a frame, or a position of a key.
 
+mod errors;
 pub mod link;
 pub mod noise;
+
+pub use errors::errors;
 
 use caligo_core::bits::words_for;
 use rand_core::Rng;
