@@ -44,9 +44,21 @@ run_deny() {
     cargo fetch --locked && cargo deny --offline check licenses bans sources
 }
 
+# What no other step runs: the benchmarks need peers installed, and minutes.
+syntax() {
+    local script
+    for script in ci.sh .ci/run scripts/*.sh; do
+        bash -n "$script" || return
+    done
+    ! command -v python3 >/dev/null ||
+        python3 -c 'import ast, sys; [ast.parse(open(f).read(), f) for f in sys.argv[1:]]' benches/peers/*.py
+}
+
+step syntax syntax
 if component fmt rustfmt; then
     step format cargo fmt --all --check
     step format-fuzz cargo fmt --manifest-path fuzz/Cargo.toml --check
+    step format-peers cargo fmt --manifest-path benches/peers/Cargo.toml --check
 else
     skip format "rustfmt is missing: rustup component add rustfmt"
 fi
