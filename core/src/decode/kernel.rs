@@ -142,6 +142,10 @@ impl<A: Arithmetic, G: Layers> Job<'_, A, G> {
         rule: &A,
         slots: &mut [A::Slot<L>; D],
     ) {
+        if G::CYCLIC && Z == L {
+            self.layered_whole::<L, D>(rule, slots);
+            return;
+        }
         let (graph, (z, stride)) = (self.graph, self.sizes::<Z>());
         let (blocks, inputs) = self.posteriors.split_at_mut(graph.blocks() * stride);
         for layer in 0..graph.layers() {
@@ -167,6 +171,43 @@ impl<A: Arithmetic, G: Layers> Job<'_, A, G> {
                 if G::CYCLIC {
                     blocks[to + z..to + 2 * z].copy_from_slice(input);
                 }
+            }
+        }
+    }
+
+    /// [`Self::layered`] where a block is as wide as the lanes: each edge is passed forth once and back once.
+    #[inline(always)]
+    fn layered_whole<const L: usize, const D: usize>(&mut self, rule: &A, slots: &mut [A::Slot<L>; D]) {
+        let graph = self.graph;
+        let (blocks, inputs) = self.posteriors.split_at_mut(graph.blocks() * 2 * L);
+        let (messages, inputs) = (self.messages.as_chunks_mut::<L>().0, inputs.as_chunks_mut::<L>().0);
+        for layer in 0..graph.layers() {
+            let edges = graph.edges(layer);
+            let Some(messages) = messages.get_mut(edges.clone()) else { return };
+            let mut running = A::begin(&signs::<L>(self.syndrome, layer * L));
+            let forth = edges.clone().zip(&*messages).zip(inputs.iter_mut().zip(&mut *slots));
+            for ((edge, message), (input, slot)) in forth {
+                let from = graph.block(edge) * 2 * L + graph.turn(edge);
+                let Some(posterior) = blocks.get(from..).and_then(|b| b.first_chunk::<L>()) else { return };
+                let mut lanes = [A::Posterior::default(); L];
+                for i in 0..L {
+                    lanes[i] = A::subtract(posterior[i], message[i]);
+                }
+                *input = lanes;
+                running = rule.absorb(running, slot, &lanes);
+            }
+            running = A::turn(running);
+            let back = edges.zip(messages).zip(inputs.iter().zip(&*slots)).rev();
+            for ((edge, message), (input, slot)) in back {
+                running = rule.emit(running, slot, message);
+                let mut lanes = [A::Posterior::default(); L];
+                for i in 0..L {
+                    lanes[i] = A::add(input[i], message[i]);
+                }
+                let to = graph.block(edge) * 2 * L;
+                let Some(block) = blocks.get_mut(to..to + 2 * L) else { return };
+                block[..L].copy_from_slice(&lanes);
+                block[L..].copy_from_slice(&lanes);
             }
         }
     }
