@@ -440,7 +440,9 @@ fn side_information_lowers_the_leakage() {
     // Raw bytes say the same.
     let npy = fs::read(bench.path("s.npy")).unwrap();
     fs::write(bench.path("s.bin"), &npy[npy.len() - 200_000..]).unwrap();
-    assert_eq!(exact("--side-info s.bin"), with);
+    // But for the padding, which is random in every session: now and then a block needs another reveal or one less.
+    let again = exact("--side-info s.bin");
+    assert!(again.abs_diff(with) < with / 50, "{with} from .npy, {again} from bytes");
 }
 
 #[test]

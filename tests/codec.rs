@@ -78,7 +78,7 @@ fn priors<A: Arithmetic>(
     let mut llr: Vec<A::Posterior> =
         (0..n).map(|i| A::signed(level, received[i / 64] >> (i % 64) & 1 == 1)).collect();
     for &v in punctured {
-        llr[usize::from(v)] = A::Posterior::default();
+        llr[usize::from(v)] = A::UNKNOWN;
     }
     llr
 }
@@ -266,7 +266,8 @@ fn float_decoder_finds_what_the_textbook_finds() {
         let s = sample(&code, 0.075, index);
         let llr = priors(SumProduct, &s.received, 4096, 0.075, &[]);
         let ours = decode(SumProduct, &code, Schedule::Flooding, 60, &llr, &s.syndrome);
-        let wide: Vec<f64> = llr.iter().map(|&l| l.into()).collect();
+        // A belief is e to the -LLR/2.
+        let wide: Vec<f64> = llr.iter().map(|&odds| -2.0 * f64::from(odds).ln()).collect();
         let (decision, ok) = textbook(&code, &wide, &s.syndrome, 60);
         assert_eq!(ours.outcome.converged, ok);
         if ok {
@@ -348,7 +349,7 @@ fn reveals_help<A: Arithmetic>(arithmetic: A, known: impl Fn(A::Posterior) -> bo
 #[test]
 fn hot_starts_with_frozen_bits_converge() {
     reveals_help(Corrected::default(), |p| p.abs() > 10_000);
-    reveals_help(SumProduct, |p| p.abs() > 1e5);
+    reveals_help(SumProduct, |p| p == 0.0 || p == f32::INFINITY);
 }
 
 #[test]
@@ -479,7 +480,9 @@ fn doubts_are_the_least_sure_positions_that_unsatisfied_checks_see() {
         .iter()
         .enumerate()
         .filter(|(check, _)| (now[check / 64] ^ s.syndrome[check / 64]) >> (check % 64) & 1 == 1)
-        .flat_map(|(_, row)| row.iter().filter(|&&v| llr[v] != 0.0).map(|&v| (posteriors[v].abs(), v as u32)))
+        .flat_map(|(_, row)| {
+            row.iter().filter(|&&v| llr[v] != 1.0).map(|&v| (SumProduct::magnitude(posteriors[v]), v as u32))
+        })
         .collect();
     seen.sort_by(|a, b| a.0.total_cmp(&b.0));
     seen.dedup();

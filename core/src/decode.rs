@@ -52,6 +52,8 @@ pub trait Arithmetic: Copy + Rule {
     /// Posterior of a position whose value is known to be 0: the messages of a column of up to 157 checks do
     /// not change its sign.
     const KNOWN: Self::Posterior;
+    /// Posterior of a position of which nothing is known.
+    const UNKNOWN: Self::Posterior;
 
     /// The LLR `nats` (natural logarithm, >= 0) in this arithmetic's units.
     fn quantise(&self, nats: f32) -> Self::Posterior;

@@ -69,7 +69,7 @@
 //! | [`decode::SumProduct`] | layered | 18944 × 4 | 8832 × 4 | 111104 |
 //! | [`decode::SumProduct`] | flooding | 18944 × 4 | 12928 × 4 | 127488 |
 //!
-//! On the stack the quasi-cyclic kernels keep 32 slots of 192 bytes (integer) or 320 bytes (float) more.
+//! On the stack the quasi-cyclic kernels keep 32 slots of 192 bytes (integer) or 1024 bytes (float) more.
 //!
 //! ```
 //! use caligo_core::code::{Code, mother_4096};

@@ -57,7 +57,7 @@ pub fn with_rates<A: Arithmetic>(
         Rates::Classes { classes, taken, rates } => (classes, taken, rates),
     };
     // By class and received bit: ones carry a rate of their own, and the negative sign.
-    let mut table = [[A::Posterior::default(); 2]; 256];
+    let mut table = [[A::UNKNOWN; 2]; 256];
     for (class, out) in rates.iter().zip(&mut table) {
         *out = signed_pair(arithmetic, class.rate);
     }
@@ -105,7 +105,7 @@ fn fill<A: Arithmetic>(
             let known = if one { known[1] } else { known[0] };
             let channel = if one { channel[1] } else { channel[0] };
             let unpunctured = if shortened >> i & 1 == 1 { known } else { channel };
-            *out = if punctured >> i & 1 == 1 { A::Posterior::default() } else { unpunctured };
+            *out = if punctured >> i & 1 == 1 { A::UNKNOWN } else { unpunctured };
         }
     }
     Ok(())

@@ -54,6 +54,7 @@ impl Default for Corrected {
 impl Arithmetic for Corrected {
     // Above the sum of messages of 157 checks of a column at the largest magnitude.
     const KNOWN: i16 = 20_000;
+    const UNKNOWN: i16 = 0;
 
     fn quantise(&self, nats: f32) -> i16 {
         libm::roundf(nats * f32::from(self.units)).clamp(1.0, 127.0) as i16
@@ -90,6 +91,8 @@ impl Rule for Corrected {
     type Posterior = i16;
     type Slot<const L: usize> = Slot<L>;
     type Running<const L: usize> = Running<L>;
+
+    const NOTHING: i8 = 0;
 
     #[inline(always)]
     fn slot<const L: usize>() -> Slot<L> {
@@ -153,6 +156,7 @@ impl Rule for Corrected {
         &self,
         mut running: Running<L>,
         slot: &Slot<L>,
+        incoming: &mut [i16; L],
         outgoing: &mut [i8; L],
     ) -> Running<L> {
         let magnitude = box_plus(slot.before, running.magnitude, self.offset);
@@ -163,6 +167,11 @@ impl Rule for Corrected {
             out[i] = (magnitude[i].min(self.limit) as i8 ^ s) - s;
         }
         *outgoing = out;
+        let mut sum = [0i16; L];
+        for i in 0..L {
+            sum[i] = Self::add(incoming[i], out[i]);
+        }
+        *incoming = sum;
         running.magnitude = box_plus(running.magnitude, slot.magnitude, self.offset);
         running
     }

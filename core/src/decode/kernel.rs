@@ -8,7 +8,7 @@ use crate::code::{Layers, MAX_QC_DEGREE, MAX_SPARSE_DEGREE};
 pub trait Rule: Sized {
     /// Check-to-variable message.
     type Message: Copy + Default + core::fmt::Debug;
-    /// Posterior log-likelihood ratio, positive where the bit is likelier 0.
+    /// Belief in a bit: prior and messages together.
     type Posterior: Copy + Default + core::fmt::Debug;
     /// What one edge leaves on the way forth for the way back.
     #[doc(hidden)]
@@ -16,6 +16,10 @@ pub trait Rule: Sized {
     /// The combination of the edges passed so far, and of all signs.
     #[doc(hidden)]
     type Running<const L: usize>: Copy;
+
+    /// The message that says nothing.
+    #[doc(hidden)]
+    const NOTHING: Self::Message;
 
     #[doc(hidden)]
     fn slot<const L: usize>() -> Self::Slot<L>;
@@ -39,12 +43,13 @@ pub trait Rule: Sized {
     /// Between: forgets the combination, keeps the signs.
     #[doc(hidden)]
     fn turn<const L: usize>(running: Self::Running<L>) -> Self::Running<L>;
-    /// Back: an edge's outgoing messages.
+    /// Back: an edge's outgoing messages; adds them to what came in.
     #[doc(hidden)]
     fn emit<const L: usize>(
         &self,
         running: Self::Running<L>,
         slot: &Self::Slot<L>,
+        incoming: &mut [Self::Posterior; L],
         outgoing: &mut [Self::Message; L],
     ) -> Self::Running<L>;
     /// Runs with the number of lanes that suits this arithmetic.
@@ -164,8 +169,7 @@ impl<A: Arithmetic, G: Layers> Job<'_, A, G> {
                 inputs,
                 self.messages,
             );
-            for (edge, input) in edges.zip(inputs.chunks_exact_mut(z)) {
-                add_lanes::<A, L>(input, &self.messages[edge * z..][..z]);
+            for (edge, input) in edges.zip(inputs.chunks_exact(z)) {
                 let to = graph.block(edge) * stride;
                 blocks[to..to + z].copy_from_slice(input);
                 if G::CYCLIC {
@@ -197,17 +201,13 @@ impl<A: Arithmetic, G: Layers> Job<'_, A, G> {
                 running = rule.absorb(running, slot, &lanes);
             }
             running = A::turn(running);
-            let back = edges.zip(messages).zip(inputs.iter().zip(&*slots)).rev();
+            let back = edges.zip(messages).zip(inputs.iter_mut().zip(&*slots)).rev();
             for ((edge, message), (input, slot)) in back {
-                running = rule.emit(running, slot, message);
-                let mut lanes = [A::Posterior::default(); L];
-                for i in 0..L {
-                    lanes[i] = A::add(input[i], message[i]);
-                }
+                running = rule.emit(running, slot, input, message);
                 let to = graph.block(edge) * 2 * L;
                 let Some(block) = blocks.get_mut(to..to + 2 * L) else { return };
-                block[..L].copy_from_slice(&lanes);
-                block[L..].copy_from_slice(&lanes);
+                block[..L].copy_from_slice(input);
+                block[L..].copy_from_slice(input);
             }
         }
     }
@@ -318,7 +318,7 @@ fn update_layer<A: Arithmetic, const L: usize, const D: usize>(
     layer: usize,
     z: usize,
     edges: core::ops::Range<usize>,
-    inputs: &[A::Posterior],
+    inputs: &mut [A::Posterior],
     messages: &mut [A::Message],
 ) {
     let slots = &mut slots[..edges.len()];
@@ -331,9 +331,11 @@ fn update_layer<A: Arithmetic, const L: usize, const D: usize>(
             }
         }
         running = A::turn(running);
-        for (slot, message) in slots.iter().zip(messages.chunks_exact_mut(z)).rev() {
-            if let Some(outgoing) = message[lane..].first_chunk_mut::<L>() {
-                running = rule.emit(running, slot, outgoing);
+        let edges = messages.chunks_exact_mut(z).zip(inputs.chunks_exact_mut(z));
+        for (slot, (message, input)) in slots.iter().zip(edges).rev() {
+            let lanes = input[lane..].first_chunk_mut::<L>().zip(message[lane..].first_chunk_mut::<L>());
+            if let Some((incoming, outgoing)) = lanes {
+                running = rule.emit(running, slot, incoming, outgoing);
             }
         }
     }
@@ -395,18 +397,6 @@ fn subtract_lanes<A: Arithmetic, const L: usize>(
             lanes[i] = A::subtract(p[i], m[i]);
         }
         *out = lanes;
-    }
-}
-
-#[inline(always)]
-fn add_lanes<A: Arithmetic, const L: usize>(posteriors: &mut [A::Posterior], messages: &[A::Message]) {
-    let chunks = posteriors.as_chunks_mut::<L>().0.iter_mut();
-    for (p, m) in chunks.zip(messages.as_chunks::<L>().0) {
-        let mut lanes = [A::Posterior::default(); L];
-        for i in 0..L {
-            lanes[i] = A::add(p[i], m[i]);
-        }
-        *p = lanes;
     }
 }
 

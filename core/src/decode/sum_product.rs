@@ -1,61 +1,64 @@
-//! Sum-product over `f32`.
+//! Sum-product over `f32`, in roots of odds.
 //!
-//! The check-node rule is tanh(out/2) = product of tanh(in/2) over the other edges. With
-//! e = exp(-|in|), tanh(|in|/2) = (1 - e)/(1 + e): numerators and denominators are multiplied apart,
-//! so that an edge costs one exponential, one division and one logarithm. Both functions are the
-//! polynomials below on every target, and nothing is fused: a seed gives one result everywhere.
+//! A belief is r with r^2 = P(bit = 1) / P(bit = 0), e to the -LLR/2. Where log-likelihood ratios are
+//! added, beliefs are multiplied, and the check-node rule tanh(out/2) = product of tanh(in/2) over the
+//! other edges has tanh(in/2) = (1 - r^2) / (1 + r^2): with n and d the products of numerators and
+//! denominators, the odds sent are (d - n) / (d + n). No exponential, no logarithm; one division an
+//! edge, and a root by Newton's method. Roots, because sums of LLRs up to 138 then fit into `f32`, and a
+//! posterior that were cut off at 69 would forget what its messages add up to. Nothing is fused, and
+//! IEEE 754 fixes what is left: a seed gives one result everywhere.
 
 use super::Arithmetic;
 use super::kernel::{Job, Rule};
 use crate::code::Layers;
 use crate::decode::Outcome;
 
-const LANES: usize = 16;
-/// Largest outgoing |LLR|: ln(2 / 2^-22), where 1 - tanh is still exact to a bit of `f32`.
-const FLOOR: f32 = 2.384_185_8e-7;
+const LANES: usize = 64;
+/// Least d + n or d - n, as a part of d, 2^-22: |LLR| is at most 15.9, where 1 - tanh is still exact to a bit.
+const FLOOR: f32 = f32::from_bits((127 - 22) << 23);
+/// Least and greatest belief in a position that is not known, 2^-100 and 2^100.
+const LEAST: f32 = f32::from_bits((127 - 100) << 23);
+const MOST: f32 = f32::from_bits((127 + 100) << 23);
+/// Greatest belief that a check looks at, 2^50.
+const SEEN: f32 = f32::from_bits((127 + 50) << 23);
 
-/// The exact check-node rule in `f32`; LLRs in nats.
+/// The exact check-node rule in `f32`; beliefs are roots of the odds of a 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct SumProduct;
 
 impl Arithmetic for SumProduct {
-    const KNOWN: f32 = 1.0e6;
+    // Nothing that is multiplied with it changes it, nor its inverse.
+    const KNOWN: f32 = 0.0;
+    const UNKNOWN: f32 = 1.0;
 
     fn quantise(&self, nats: f32) -> f32 {
-        nats
+        libm::expf(-0.5 * nats)
     }
 
     #[inline(always)]
-    fn signed(llr: f32, bit: bool) -> f32 {
-        f32::from_bits(llr.to_bits() ^ u32::from(bit) << 31)
+    fn signed(root: f32, bit: bool) -> f32 {
+        if bit { 1.0 / root } else { root }
     }
 
-    #[inline(always)]
-    fn magnitude(llr: f32) -> f32 {
-        f32::from_bits(llr.to_bits() & 0x7fff_ffff)
+    fn magnitude(root: f32) -> f32 {
+        2.0 * libm::fabsf(libm::logf(root))
     }
 }
 
+/// Products of 1 - odds and of 1 + odds, each scaled alike.
+#[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
-struct Ratio<const L: usize> {
+pub struct Ratio<const L: usize> {
     numerator: [f32; L],
     denominator: [f32; L],
 }
 
-/// Of an edge: |tanh| of its input, the product over the edges before it, and the input's sign.
+/// Of an edge: its own ratio, and the product over the edges before it.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct Slot<const L: usize> {
     own: Ratio<L>,
     before: Ratio<L>,
-    sign: [u32; L],
-}
-
-#[doc(hidden)]
-#[derive(Clone, Copy, Debug)]
-pub struct Running<const L: usize> {
-    product: Ratio<L>,
-    sign: [u32; L],
 }
 
 impl<const L: usize> Ratio<L> {
@@ -74,91 +77,83 @@ impl<const L: usize> Ratio<L> {
 }
 
 impl Rule for SumProduct {
+    /// The inverse of the root sent: what is multiplied in to take the message out again.
     type Message = f32;
     type Posterior = f32;
     type Slot<const L: usize> = Slot<L>;
-    type Running<const L: usize> = Running<L>;
+    type Running<const L: usize> = Ratio<L>;
+    const NOTHING: f32 = 1.0;
 
     #[inline(always)]
     fn slot<const L: usize>() -> Slot<L> {
-        Slot { own: Ratio::ONE, before: Ratio::ONE, sign: [0; L] }
+        Slot { own: Ratio::ONE, before: Ratio::ONE }
     }
 
     #[inline(always)]
     fn subtract(posterior: f32, message: f32) -> f32 {
-        posterior - message
+        confined(posterior * message, posterior)
     }
 
     #[inline(always)]
     fn add(posterior: f32, message: f32) -> f32 {
-        posterior + message
+        confined(posterior / message, posterior)
     }
 
     #[inline(always)]
     fn is_one(posterior: f32) -> u8 {
-        u8::from(posterior < 0.0)
+        u8::from(posterior > 1.0)
     }
 
     #[inline(always)]
-    fn begin<const L: usize>(signs: &[u8; L]) -> Running<L> {
-        let mut sign = [0; L];
+    fn begin<const L: usize>(signs: &[u8; L]) -> Ratio<L> {
+        let mut numerator = [0.0; L];
         for i in 0..L {
-            sign[i] = u32::from(signs[i]) << 24;
+            numerator[i] = f32::from_bits(1f32.to_bits() | u32::from(signs[i]) << 24);
         }
-        Running { product: Ratio::ONE, sign }
+        Ratio { numerator, ..Ratio::ONE }
     }
 
     #[inline(always)]
-    fn absorb<const L: usize>(
-        &self,
-        mut running: Running<L>,
-        slot: &mut Slot<L>,
-        incoming: &[f32; L],
-    ) -> Running<L> {
+    fn absorb<const L: usize>(&self, running: Ratio<L>, slot: &mut Slot<L>, incoming: &[f32; L]) -> Ratio<L> {
         // One array written per loop, stored whole: what the vectoriser keeps in registers.
-        let (mut sign, mut e, mut own) = ([0; L], [0.0; L], Ratio::ONE);
+        let mut own = Ratio::ONE;
         for i in 0..L {
-            sign[i] = incoming[i].to_bits() & 0x8000_0000;
+            let (one, odds) = scaled(incoming[i]);
+            own.numerator[i] = one - odds;
         }
         for i in 0..L {
-            running.sign[i] ^= sign[i];
+            let (one, odds) = scaled(incoming[i]);
+            own.denominator[i] = one + odds;
         }
-        for i in 0..L {
-            e[i] = exp_minus(f32::from_bits(incoming[i].to_bits() & 0x7fff_ffff));
-        }
-        for i in 0..L {
-            own.numerator[i] = 1.0 - e[i];
-        }
-        for i in 0..L {
-            own.denominator[i] = 1.0 + e[i];
-        }
-        *slot = Slot { own, before: running.product, sign };
-        running.product = running.product.times(&own);
-        running
+        *slot = Slot { own, before: running };
+        running.times(&own)
     }
 
     #[inline(always)]
-    fn turn<const L: usize>(running: Running<L>) -> Running<L> {
-        Running { product: Ratio::ONE, ..running }
+    fn turn<const L: usize>(_: Ratio<L>) -> Ratio<L> {
+        Ratio::ONE
     }
 
     #[inline(always)]
     fn emit<const L: usize>(
         &self,
-        mut running: Running<L>,
+        running: Ratio<L>,
         slot: &Slot<L>,
+        incoming: &mut [f32; L],
         outgoing: &mut [f32; L],
-    ) -> Running<L> {
-        let others = slot.before.times(&running.product);
-        let mut out = [0.0; L];
+    ) -> Ratio<L> {
+        let others = slot.before.times(&running);
+        let (mut inverse, mut sum) = ([0.0; L], [0.0; L]);
         for i in 0..L {
-            let (n, d) = (others.numerator[i], others.denominator[i]);
-            let llr = ln((d + n) / (d - n).max(d * FLOOR));
-            out[i] = f32::from_bits(llr.to_bits() ^ slot.sign[i] ^ running.sign[i]);
+            inverse[i] = inverse_root(sent(others.numerator[i], others.denominator[i]));
         }
-        *outgoing = out;
-        running.product = running.product.times(&slot.own);
-        running
+        for i in 0..L {
+            let odds = sent(others.numerator[i], others.denominator[i]);
+            sum[i] = confined(incoming[i] * (odds * inverse_root(odds)), incoming[i]);
+        }
+        *outgoing = inverse;
+        *incoming = sum;
+        running.times(&slot.own)
     }
 
     #[inline(always)]
@@ -167,61 +162,90 @@ impl Rule for SumProduct {
     }
 }
 
-/// exp(-x) for x >= 0; exactly 1 at 0. Relative error 3e-7, and 1e-7 x from the rounding of x log2 e.
+// Beliefs are never negative, so that their bits are in the order of their values; and integers compare in one
+// instruction where floating-point numbers that may be NaN need three.
 #[inline(always)]
-fn exp_minus(x: f32) -> f32 {
-    // 1.5 * 2^23: adding it rounds to the nearest integer, which then stands in the low bits.
-    const ROUND: f32 = 12_582_912.0;
-    let y = (x * core::f32::consts::LOG2_E).min(120.0);
-    let shifted = y + ROUND;
-    let f = y - (shifted - ROUND);
-    let exponent = shifted.to_bits().wrapping_sub(ROUND.to_bits());
-    let mut p = -0.001_340_043_1;
-    p = p * f + 0.009_666_373;
-    p = p * f - 0.055_503_33;
-    p = p * f + 0.240_223_48;
-    p = p * f - core::f32::consts::LN_2;
-    p = p * f + 1.0;
-    p * f32::from_bits(127u32.wrapping_sub(exponent) << 23)
+fn min(a: f32, b: f32) -> f32 {
+    f32::from_bits(a.to_bits().min(b.to_bits()))
 }
 
-/// ln(x) for normal x > 0, to 4e-7 absolute plus rounding; exactly 0 at 1.
 #[inline(always)]
-fn ln(x: f32) -> f32 {
-    const SQRT_HALF: u32 = 0x3f35_04f3;
-    let bits = x.to_bits();
-    let exponent = (bits.wrapping_sub(SQRT_HALF) as i32) >> 23;
-    let z = f32::from_bits(bits.wrapping_sub((exponent as u32) << 23)) - 1.0;
-    let mut p = 0.117_080_875;
-    p = p * z - 0.184_968_89;
-    p = p * z + 0.204_937_88;
-    p = p * z - 0.249_368_68;
-    p = p * z + 0.333_174_35;
-    let square = z * z;
-    exponent as f32 * core::f32::consts::LN_2 + (z - 0.5 * square + square * z * p)
+fn max(a: f32, b: f32) -> f32 {
+    f32::from_bits(a.to_bits().max(b.to_bits()))
+}
+
+/// `root` within [`LEAST`] and [`MOST`], unless it was 0 or infinite `before`: then it is known.
+#[inline(always)]
+fn confined(root: f32, before: f32) -> f32 {
+    min(max(root, min(before, LEAST)), max(before, MOST))
+}
+
+/// 1 and the odds, times the power of two that brings the greater of them to [1/2, 1): products over 96 edges stay
+/// within the range of `f32`.
+#[inline(always)]
+fn scaled(root: f32) -> (f32, f32) {
+    let root = min(root, SEEN);
+    let odds = root * root;
+    let exponent = (odds.to_bits() & 0x7f80_0000).max(1f32.to_bits());
+    // The exponent field of 2^-e is 254 less that of 2^e.
+    let scale = f32::from_bits((253u32 << 23).wrapping_sub(exponent));
+    (scale, odds * scale)
+}
+
+/// The odds sent: (d - n) / (d + n), neither less than [`FLOOR`] of d.
+#[inline(always)]
+fn sent(n: f32, d: f32) -> f32 {
+    let least = d * FLOOR;
+    max(d - n, least) / max(d + n, least)
+}
+
+/// x to the -1/2 for normal x > 0, to 1e-6.
+#[inline(always)]
+fn inverse_root(x: f32) -> f32 {
+    // Half the exponent, its sign changed, with the constant of Lomont (2003); then Newton's step twice, each lifted by
+    // half of what it stays below.
+    const FIRST: f32 = 1.0 + 8.76e-4;
+    const SECOND: f32 = 1.0 + 5.8e-7;
+    let y = f32::from_bits(0x5f37_59df_u32.wrapping_sub(x.to_bits() >> 1));
+    let y = y * (1.5 * FIRST - 0.5 * FIRST * x * (y * y));
+    y * (1.5 * SECOND - 0.5 * SECOND * x * (y * y))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{exp_minus, ln};
+    use super::{Arithmetic, SumProduct, confined, inverse_root, scaled, sent};
 
     #[test]
-    fn elementary_functions_are_accurate() {
-        for i in 0..200_000u32 {
-            let x = i as f32 * 1e-4;
-            let want = libm::exp(-f64::from(x));
-            assert!(
-                (f64::from(exp_minus(x)) - want).abs() <= (4e-7 + 1.5e-7 * f64::from(x)) * want,
-                "exp(-{x})"
-            );
+    fn inverse_roots_are_accurate() {
+        for i in 0..400_000u32 {
+            let x = f32::from_bits((100 << 23) + i * 1137);
+            let want = 1.0 / libm::sqrt(f64::from(x));
+            assert!((f64::from(inverse_root(x)) / want - 1.0).abs() < 1e-6, "{x}");
         }
-        for i in 1..200_000u32 {
-            let x = i as f32 * i as f32 * 2e-4;
-            let want = libm::log(f64::from(x));
-            assert!((f64::from(ln(x)) - want).abs() <= 6e-7 + 2e-7 * want.abs(), "ln({x})");
+    }
+
+    #[test]
+    fn one_edge_passes_on_what_it_is_told() {
+        for nats in [0.0f32, 1e-3, 0.7, 2.9, 8.0, 12.0] {
+            for bit in [false, true] {
+                let belief = SumProduct::signed(SumProduct.quantise(nats), bit);
+                let (one, odds) = scaled(belief);
+                let sent = f64::from(sent(one - odds, one + odds));
+                let want = f64::from(if bit { nats } else { -nats });
+                // The least bit of 1 - odds.
+                let slack = 4e-7 * (1.0 + libm::exp(want.abs()));
+                assert!((libm::log(sent) - want).abs() < slack, "{nats} {bit}: {}", libm::log(sent));
+            }
         }
-        assert_eq!(exp_minus(0.0), 1.0);
-        assert_eq!(ln(1.0), 0.0);
-        assert!(exp_minus(1e6) < 1e-30);
+    }
+
+    #[test]
+    fn known_positions_stay_known_and_others_do_not_become_so() {
+        for known in [SumProduct::KNOWN, SumProduct::signed(SumProduct::KNOWN, true)] {
+            assert_eq!(confined(known * 1e-3, known), known);
+            assert_eq!(confined(known * 1e3, known), known);
+        }
+        let (low, high) = (confined(0.0, 1e-20), confined(f32::INFINITY, 1e20));
+        assert!(low > 0.0 && high < f32::INFINITY);
     }
 }

@@ -77,7 +77,7 @@ impl<'a, A: Arithmetic, M: AsMut<[A::Message]>, P: AsMut<[A::Posterior]>> Worksp
     /// [`LengthError`] if there are not n values.
     #[inline(always)]
     pub fn load(&mut self, llr: &[A::Posterior]) -> Result<(), LengthError> {
-        self.messages.as_mut().fill(A::Message::default());
+        self.messages.as_mut().fill(A::NOTHING);
         self.set_posteriors(llr)
     }
 
