@@ -232,6 +232,11 @@ impl<'a> QcCode<'a> {
         self.rest.len()
     }
 
+    /// Largest degree of a check.
+    pub const fn max_degree(&self) -> usize {
+        self.max_degree
+    }
+
     /// All circulants, row by row.
     pub const fn circulants(&self) -> &'a [Circulant] {
         self.circulants

@@ -13,6 +13,7 @@
 mod corrected;
 mod guess;
 mod kernel;
+pub mod sliced;
 mod sum_product;
 mod workspace;
 
