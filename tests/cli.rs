@@ -57,6 +57,24 @@ impl Bench {
     }
 }
 
+#[test]
+fn without_the_processors_own_instructions_the_bits_are_the_same() {
+    let bench = Bench::new();
+    for arguments in ["--rate 0.5 --qber 0.05", "--rate 0.5 --qber 0.09", "--rate 0.7 --qber 0.04"] {
+        for decoder in ["fast", "balanced", "precise"] {
+            let line = format!("fer {arguments} --decoder {decoder} --frames 70 --seed 4 --json");
+            let [best, portable] = ["0", "1"].map(|value| {
+                let output = bench.run_with(&line, &[("CALIGO_PORTABLE", value)]);
+                assert!(output.status.success(), "{line}");
+                let mut report: Value = serde_json::from_slice(&output.stdout).unwrap();
+                assert!(report.as_object_mut().unwrap().remove("mbit_per_s").is_some());
+                report
+            });
+            assert_eq!(best, portable, "{line}");
+        }
+    }
+}
+
 fn same(a: &Path, b: &Path) -> bool {
     fs::read(a).unwrap() == fs::read(b).unwrap()
 }

@@ -8,7 +8,7 @@ use caligo_core::decode::{
 use caligo_core::llr::{Rates, channel_llr, three_state};
 use caligo_core::puncture::order_4096;
 use caligo_runtime::channel;
-use caligo_runtime::kernel::{Effort, Engine, Tier};
+use caligo_runtime::kernel::{Effort, Engine, Input, Tier};
 use caligo_runtime::matrix::base::BaseMatrix;
 use caligo_runtime::matrix::sparse::SparseMatrix;
 use caligo_tests::{naive_integer, naive_syndrome, sample, textbook};
@@ -376,11 +376,25 @@ fn host_kernels_equal_the_core() {
             for tier in [Tier::Fast, Tier::Precise] {
                 let mut engine = Engine::new(
                     &code,
-                    Effort { tier, max_iterations: Some(30), guesses: Some(0), ..Effort::default() },
+                    Effort {
+                        tier,
+                        max_iterations: Some(30),
+                        guesses: Some(0),
+                        without_first_pass: true,
+                        ..Effort::default()
+                    },
                 )
                 .unwrap();
                 let host = engine
-                    .decode(&pattern, &received, &Rates::Uniform(q), &frame.syndrome, &mut decision)
+                    .decode(
+                        &Input {
+                            pattern: &pattern,
+                            frame: &received,
+                            rates: &Rates::Uniform(q),
+                            syndrome: &frame.syndrome,
+                        },
+                        &mut decision,
+                    )
                     .unwrap();
                 let core = if tier == Tier::Fast {
                     let mut llr = vec![0; 4096];
@@ -412,7 +426,15 @@ fn the_balanced_tier_corrects_what_the_fast_one_does_not() {
         let frame = sample(&code, 0.093, index);
         let failed = engines.each_mut().map(|engine| {
             engine
-                .decode(&pattern, &frame.received, &Rates::Uniform(0.093), &frame.syndrome, &mut decision)
+                .decode(
+                    &Input {
+                        pattern: &pattern,
+                        frame: &frame.received,
+                        rates: &Rates::Uniform(0.093),
+                        syndrome: &frame.syndrome,
+                    },
+                    &mut decision,
+                )
                 .unwrap();
             usize::from(decision != frame.sent)
         });
@@ -438,7 +460,15 @@ fn guesses_correct_what_belief_propagation_leaves() {
         let frame = sample(&code, 0.0205, index);
         let failed = engines.each_mut().map(|engine| {
             let outcome = engine
-                .decode(&pattern, &frame.received, &Rates::Uniform(0.0205), &frame.syndrome, &mut decision)
+                .decode(
+                    &Input {
+                        pattern: &pattern,
+                        frame: &frame.received,
+                        rates: &Rates::Uniform(0.0205),
+                        syndrome: &frame.syndrome,
+                    },
+                    &mut decision,
+                )
                 .unwrap();
             if outcome.converged {
                 assert_eq!(naive_syndrome(&code, &decision), frame.syndrome);

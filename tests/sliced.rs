@@ -6,8 +6,10 @@ use caligo_core::code::{Code, mother_4096};
 use caligo_core::decode::sliced::alphabet::{Alphabet, Sturdy, Swift};
 use caligo_core::decode::sliced::lanes::{Lanes, Words};
 use caligo_core::decode::sliced::{Sliced, SlicedLayout};
+use caligo_core::llr::Rates;
 use caligo_core::puncture::{Pattern, order_4096};
 use caligo_runtime::channel;
+use caligo_runtime::kernel::{Effort, Engine, Input, Tier};
 use caligo_tests::{Sample, checks, naive_syndrome, sample};
 
 fn mother() -> Code<'static> {
@@ -154,4 +156,96 @@ fn words_that_do_not_fit_are_errors() {
     assert!(state.load(1, &pattern, &[0; 64], &[0; 33]).is_err());
     assert!(state.decision(2, &mut [0; 64]).is_err());
     assert!(state.decision(1, &mut [0; 65]).is_err());
+}
+
+/// Frames of several patterns and error rates, some hopeless.
+fn frames() -> Vec<(usize, f64, Sample, Vec<u64>)> {
+    let mut out = Vec::new();
+    for index in 0..60 {
+        let which = index as usize % PATTERNS.len();
+        let (p, s, _) = PATTERNS[which];
+        let q = [0.02, 0.05, 0.075, 0.09, 0.12][(index / 5) as usize % 5];
+        let (mut a, mut b) = ([0; 64], [0; 64]);
+        let pattern = order_4096::ORDER.pattern(p, s, &mut a, &mut b).unwrap();
+        let sample = sample(&mother(), q, index);
+        let frame = received(&pattern, &sample, index);
+        out.push((which, q, sample, frame));
+    }
+    out
+}
+
+#[test]
+fn company_changes_nothing() {
+    let code = mother();
+    let mut masks: Vec<([u64; 64], [u64; 64])> = vec![([0; 64], [0; 64]); PATTERNS.len()];
+    let patterns: Vec<Pattern<'_>> = masks
+        .iter_mut()
+        .zip(PATTERNS)
+        .map(|((a, b), (p, s, _))| order_4096::ORDER.pattern(p, s, a, b).unwrap())
+        .collect();
+    let frames = frames();
+    let rates: Vec<Rates<'_>> = frames.iter().map(|&(_, q, _, _)| Rates::Uniform(q)).collect();
+    let inputs: Vec<Input<'_>> = frames
+        .iter()
+        .zip(&rates)
+        .map(|((which, _, sample, frame), rates)| Input {
+            pattern: &patterns[*which],
+            frame,
+            rates,
+            syndrome: &sample.syndrome,
+        })
+        .collect();
+    for tier in [Tier::Fast, Tier::Balanced, Tier::Precise] {
+        let mut engine = Engine::new(&code, Effort { tier, ..Effort::default() }).unwrap();
+        let alone: Vec<_> = inputs
+            .iter()
+            .map(|input| {
+                let mut decision = vec![0; 64];
+                (engine.decode(input, &mut decision).unwrap(), decision)
+            })
+            .collect();
+        for turn in [0, 1, 17] {
+            let mut order: Vec<usize> = (0..inputs.len()).collect();
+            order.rotate_left(turn);
+            let turned: Vec<Input<'_>> = order.iter().map(|&i| inputs[i]).collect();
+            let mut decisions = vec![0; 64 * inputs.len()];
+            let mut outcomes = vec![alone[0].0; inputs.len()];
+            engine.decode_all(&turned, &mut decisions, &mut outcomes).unwrap();
+            for ((&i, outcome), decision) in order.iter().zip(outcomes).zip(decisions.chunks_exact(64)) {
+                assert_eq!((outcome, decision), (alone[i].0, &alone[i].1[..]), "{tier} frame {i}");
+            }
+        }
+        assert!(engine.decode_all(&inputs, &mut [0; 64], &mut []).is_err());
+    }
+}
+
+/// The same frames, near and below the threshold: the cascade must not lose what sum-product finds.
+#[test]
+fn the_cascade_fails_no_more_than_sum_product() {
+    let code = mother();
+    for (p, q, frames) in [(0, 0.0895, 3000), (0, 0.0875, 3000), (683, 0.0595, 1500), (1170, 0.0385, 1500)] {
+        let (mut a, mut b) = ([0; 64], [0; 64]);
+        let pattern = order_4096::ORDER.pattern(p, 0, &mut a, &mut b).unwrap();
+        let rates = Rates::Uniform(q);
+        let samples: Vec<Sample> = (0..frames).map(|index| sample(&code, q, 10_000 + index)).collect();
+        let inputs: Vec<Input<'_>> = samples
+            .iter()
+            .map(|s| Input { pattern: &pattern, frame: &s.received, rates: &rates, syndrome: &s.syndrome })
+            .collect();
+        let [cascade, exact] = [Tier::Balanced, Tier::Precise].map(|tier| {
+            let effort = Effort { tier, guesses: Some(0), ..Effort::default() };
+            let mut engine = Engine::new(&code, effort).unwrap();
+            let mut decisions = vec![0; 64 * inputs.len()];
+            let mut outcomes = vec![engine.decode(&inputs[0], &mut decisions[..64]).unwrap(); inputs.len()];
+            engine.decode_all(&inputs, &mut decisions, &mut outcomes).unwrap();
+            samples.iter().zip(decisions.chunks_exact(64)).filter(|(s, d)| s.sent != **d).count()
+        });
+        // Failures of both are the same frames but for a few, some of either kind.
+        assert!(exact > 5, "p {p} Q {q}: no test of anything, {exact} failures");
+        let slack = 1.0 + 2.0 * (exact as f64).sqrt();
+        assert!(
+            cascade as f64 <= exact as f64 + slack,
+            "p {p} Q {q}: {cascade} failures, sum-product {exact}"
+        );
+    }
 }

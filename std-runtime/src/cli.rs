@@ -178,6 +178,9 @@ struct EffortArgs {
     /// Positions to guess in turn after a failure [default: 16 precise, 0 others].
     #[arg(long, value_name = "G", value_parser = clap::value_parser!(u16).range(..=1024))]
     guesses: Option<u16>,
+    /// Leave out the bit-sliced pass, so that an arithmetic is seen by itself.
+    #[arg(long)]
+    without_first_pass: bool,
 }
 
 impl EffortArgs {
@@ -192,6 +195,7 @@ impl EffortArgs {
             schedule: self.schedule.map_or(otherwise.schedule, Into::into),
             max_iterations: self.max_iterations.or(otherwise.max_iterations),
             guesses: self.guesses.or(otherwise.guesses),
+            without_first_pass: self.without_first_pass || otherwise.without_first_pass,
         }
     }
 }

@@ -278,6 +278,7 @@ impl Settings {
             schedule: decoder.schedule.unwrap_or(config.effort.schedule),
             max_iterations: decoder.max_iterations.or(config.effort.max_iterations),
             guesses: decoder.guesses.or(config.effort.guesses),
+            ..config.effort
         };
         config.budget = self.leakage.safety_cap.map(|cap| cap.0).or(config.budget);
         config.policy = self.leakage.policy.unwrap_or(config.policy);

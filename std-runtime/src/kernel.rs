@@ -1,12 +1,18 @@
 //! Decoding on a host: the core's kernels compiled for several instruction sets and chosen at run
 //! time, and the tiers that combine them.
 //!
-//! In: a pattern, a received frame, an error rate, a syndrome. Out: a decision and an
-//! [`Outcome`]. Memory is allocated once per [`Engine`].
+//! In: patterns, received frames, error rates, syndromes. Out: decisions and an [`Outcome`] for each. Memory is
+//! allocated once per [`Engine`]. No result depends on the instruction set, nor on which frames are decoded
+//! together.
+
+mod first_pass;
+#[cfg(target_arch = "x86_64")]
+mod lanes;
 
 use std::fmt;
 
-use caligo_core::code::{Code, LengthError};
+use caligo_core::bits::words_for;
+use caligo_core::code::{Code, LengthError, check_length};
 use caligo_core::decode::{
     Arithmetic, Corrected, Decoder, Doubt, Layout, Outcome, Rule, Schedule, SumProduct, Workspace,
 };
@@ -16,13 +22,16 @@ use multiversion::multiversion;
 use serde::Serialize;
 use zeroize::Zeroize;
 
+use crate::dispatch;
+use first_pass::FirstPass;
+
 /// Which arithmetics decode a frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Tier {
-    /// 8-bit corrected min-sum, at most 40 iterations.
+    /// Bit-sliced min-sum first, then 8-bit corrected min-sum, at most 40 iterations, where that failed.
     Fast,
-    /// 8-bit first, then f32 sum-product where that failed.
+    /// The same, then f32 sum-product where that failed.
     #[default]
     Balanced,
     /// f32 sum-product, at most 100 iterations; where that failed, 16 positions in doubt are guessed in turn.
@@ -57,7 +66,7 @@ impl fmt::Display for Tier {
     }
 }
 
-/// Iterations of the 8-bit pass of [`Tier::Balanced`], and of a guess.
+/// Most iterations of the 8-bit pass of [`Tier::Balanced`], and of a guess.
 const FIRST_PASS: u16 = 40;
 
 /// What an engine does.
@@ -71,14 +80,34 @@ pub struct Effort {
     pub max_iterations: Option<u16>,
     /// Positions guessed after a failure, if not the tier's number.
     pub guesses: Option<u16>,
+    /// Leave out the bit-sliced pass, so that an arithmetic is seen by itself.
+    pub without_first_pass: bool,
 }
+
+/// A frame to be decoded.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'i> {
+    /// Its pattern.
+    pub pattern: &'i Pattern<'i>,
+    /// The frame as received, n bits; known positions hold their values.
+    pub frame: &'i [u64],
+    /// Error rates of the channel.
+    pub rates: &'i Rates<'i>,
+    /// The sender's syndrome, m bits.
+    pub syndrome: &'i [u64],
+}
+
+/// No decision, after no work.
+const NOTHING: Outcome = Outcome { converged: false, iterations: 0, unsatisfied: 0 };
 
 type Words<'a, A> = Workspace<'a, A, Vec<<A as Rule>::Message>, Vec<<A as Rule>::Posterior>>;
 
 /// A decoder with its memory.
 #[derive(Debug)]
 pub struct Engine<'a> {
+    n: usize,
     integer_first: bool,
+    first: Option<FirstPass<'a>>,
     integer: Option<(Decoder<Corrected>, Words<'a, Corrected>, Vec<i16>)>,
     float: Option<(Decoder<SumProduct>, Words<'a, SumProduct>, Vec<f32>)>,
     doubts: Vec<Doubt>,
@@ -96,6 +125,11 @@ impl<'a> Engine<'a> {
         let layout = Layout::of(code, schedule);
         let last = effort.max_iterations.unwrap_or(tier.default_iterations());
         let guesses = effort.guesses.unwrap_or(tier.default_guesses());
+        let first = if tier == Tier::Precise || schedule == Schedule::Flooding || effort.without_first_pass {
+            None
+        } else {
+            FirstPass::new(code, last)
+        };
         let integer = if tier == Tier::Precise && guesses == 0 {
             None
         } else {
@@ -111,23 +145,79 @@ impl<'a> Engine<'a> {
             Some((Decoder { arithmetic: SumProduct, max_iterations: last }, work, vec![0.0; code.n()]))
         };
         let doubts = vec![Doubt::default(); guesses.into()];
-        Ok(Self { integer_first: tier != Tier::Precise, integer, float, doubts, guessed: false })
+        Ok(Self {
+            n: code.n(),
+            integer_first: tier != Tier::Precise,
+            first,
+            integer,
+            float,
+            doubts,
+            guessed: false,
+        })
     }
 
-    /// Decodes `frame` as received over a channel of error rates `rates` to the string with `syndrome`.
-    /// Iterations are summed over the stages.
+    /// Decodes a frame to the string with its syndrome. Iterations are summed over the stages.
     ///
     /// # Errors
     /// [`LengthError`] if a buffer does not fit the code.
-    pub fn decode(
+    pub fn decode(&mut self, input: &Input<'_>, decision: &mut [u64]) -> Result<Outcome, LengthError> {
+        let mut outcome = [NOTHING];
+        self.decode_all(std::slice::from_ref(input), decision, &mut outcome)?;
+        Ok(outcome[0])
+    }
+
+    /// Decodes many frames, each as [`Engine::decode`] would, in less time. `decisions` are n bits each, one after
+    /// the other.
+    ///
+    /// # Errors
+    /// [`LengthError`] if a buffer does not fit the code or the number of frames.
+    pub fn decode_all(
         &mut self,
-        pattern: &Pattern<'_>,
-        frame: &[u64],
-        rates: &Rates<'_>,
-        syndrome: &[u64],
+        inputs: &[Input<'_>],
+        decisions: &mut [u64],
+        outcomes: &mut [Outcome],
+    ) -> Result<(), LengthError> {
+        self.first_pass(inputs, decisions, outcomes)?;
+        let words = decisions.len() / inputs.len().max(1);
+        for ((input, decision), outcome) in inputs.iter().zip(decisions.chunks_exact_mut(words)).zip(outcomes)
+        {
+            if !outcome.converged {
+                *outcome = self.stages(Start::Cold(outcome.iterations), input, decision)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The bit-sliced pass alone. A frame that has not converged may be handed to [`Engine::go_on`] of any engine.
+    ///
+    /// # Errors
+    /// [`LengthError`] if a buffer does not fit the code or the number of frames.
+    pub fn first_pass(
+        &mut self,
+        inputs: &[Input<'_>],
+        decisions: &mut [u64],
+        outcomes: &mut [Outcome],
+    ) -> Result<(), LengthError> {
+        check_length("decision words", inputs.len() * words_for(self.n), decisions.len())?;
+        check_length("outcomes", inputs.len(), outcomes.len())?;
+        outcomes.fill(NOTHING);
+        match &mut self.first {
+            Some(first) => first.run(inputs, decisions, outcomes),
+            None => Ok(()),
+        }
+    }
+
+    /// The stages after a first pass that failed after `outcome.iterations`.
+    ///
+    /// # Errors
+    /// [`LengthError`] if a buffer does not fit the code.
+    pub fn go_on(
+        &mut self,
+        outcome: Outcome,
+        input: &Input<'_>,
         decision: &mut [u64],
     ) -> Result<Outcome, LengthError> {
-        self.stages(Start::Cold, &Input { pattern, frame, rates, syndrome }, decision)
+        self.stages(Start::Cold(outcome.iterations), input, decision)
     }
 
     /// Goes on from the last run, of the same frame and syndrome, after more positions have become known or the
@@ -135,15 +225,8 @@ impl<'a> Engine<'a> {
     ///
     /// # Errors
     /// [`LengthError`] if a buffer does not fit the code.
-    pub fn resume(
-        &mut self,
-        pattern: &Pattern<'_>,
-        frame: &[u64],
-        rates: &Rates<'_>,
-        syndrome: &[u64],
-        decision: &mut [u64],
-    ) -> Result<Outcome, LengthError> {
-        self.stages(Start::Hot, &Input { pattern, frame, rates, syndrome }, decision)
+    pub fn resume(&mut self, input: &Input<'_>, decision: &mut [u64]) -> Result<Outcome, LengthError> {
+        self.stages(Start::Hot, input, decision)
     }
 
     fn stages(
@@ -152,17 +235,20 @@ impl<'a> Engine<'a> {
         input: &Input<'_>,
         decision: &mut [u64],
     ) -> Result<Outcome, LengthError> {
-        let mut outcome = Outcome { converged: false, iterations: 0, unsatisfied: 0 };
-        let mut spent = 0u16;
+        let mut outcome = NOTHING;
+        let mut spent = match start {
+            Start::Cold(spent) => spent,
+            Start::Hot => 0,
+        };
         let Self { integer, float, .. } = self;
         if let Some((decoder, work, priors)) = integer.as_mut().filter(|_| self.integer_first) {
-            let start = if self.guessed { Start::Cold } else { start };
+            let start = if self.guessed { Start::Cold(0) } else { start };
             self.guessed = false;
             outcome = run(decoder, work, priors, start, input, decision)?;
+            spent = spent.saturating_add(outcome.iterations);
             if outcome.converged {
-                return Ok(outcome);
+                return Ok(Outcome { iterations: spent, ..outcome });
             }
-            spent = outcome.iterations;
         }
         if let Some((decoder, work, priors)) = float {
             outcome = run(decoder, work, priors, start, input, decision)?;
@@ -178,7 +264,7 @@ impl<'a> Engine<'a> {
     /// The last stage says where the doubts are; the 8-bit decoder tries them.
     fn guess(&mut self, input: &Input<'_>, decision: &mut [u64]) -> Result<Outcome, LengthError> {
         let Some((decoder, work, priors)) = &mut self.integer else {
-            return Ok(Outcome { converged: false, iterations: 0, unsatisfied: 0 });
+            return Ok(NOTHING);
         };
         let found = match &mut self.float {
             Some((_, work, priors)) => work.doubts(input.syndrome, priors, decision, &mut self.doubts)?,
@@ -211,16 +297,9 @@ impl<'a> Engine<'a> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Start {
-    Cold,
+    /// From the priors, after so many iterations of earlier stages.
+    Cold(u16),
     Hot,
-}
-
-/// What is decoded.
-struct Input<'i> {
-    pattern: &'i Pattern<'i>,
-    frame: &'i [u64],
-    rates: &'i Rates<'i>,
-    syndrome: &'i [u64],
 }
 
 impl Drop for Engine<'_> {
@@ -238,11 +317,38 @@ impl Drop for Engine<'_> {
 }
 
 /// Priors, with the messages of the last run or without; run.
+fn run<A: Arithmetic>(
+    decoder: &Decoder<A>,
+    work: &mut Words<'_, A>,
+    priors: &mut [A::Posterior],
+    start: Start,
+    input: &Input<'_>,
+    decision: &mut [u64],
+) -> Result<Outcome, LengthError> {
+    if dispatch::portable() {
+        run_any(decoder, work, priors, start, input, decision)
+    } else {
+        run_best(decoder, work, priors, start, input, decision)
+    }
+}
+
 #[multiversion(targets(
     "x86_64+avx+avx2+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+bmi1+bmi2+fma+lzcnt+popcnt",
     "x86_64+avx+avx2+bmi1+bmi2+fma+lzcnt+popcnt",
 ))]
-fn run<A: Arithmetic>(
+fn run_best<A: Arithmetic>(
+    decoder: &Decoder<A>,
+    work: &mut Words<'_, A>,
+    priors: &mut [A::Posterior],
+    start: Start,
+    input: &Input<'_>,
+    decision: &mut [u64],
+) -> Result<Outcome, LengthError> {
+    run_any(decoder, work, priors, start, input, decision)
+}
+
+#[inline(always)]
+fn run_any<A: Arithmetic>(
     decoder: &Decoder<A>,
     work: &mut Words<'_, A>,
     priors: &mut [A::Posterior],
@@ -252,18 +358,33 @@ fn run<A: Arithmetic>(
 ) -> Result<Outcome, LengthError> {
     llr::with_rates(&decoder.arithmetic, input.pattern, input.frame, input.rates, priors)?;
     match start {
-        Start::Cold => work.load(priors)?,
+        Start::Cold(_) => work.load(priors)?,
         Start::Hot => work.reload(priors)?,
     }
     decoder.run(input.syndrome, work, decision)
 }
 
 /// Runs that take each doubt for known.
+fn run_guesses<A: Arithmetic>(
+    decoder: &Decoder<A>,
+    work: &mut Words<'_, A>,
+    priors: &[A::Posterior],
+    doubts: &[Doubt],
+    syndrome: &[u64],
+    decision: &mut [u64],
+) -> Result<Outcome, LengthError> {
+    if dispatch::portable() {
+        decoder.run_guessing(syndrome, work, priors, doubts, decision)
+    } else {
+        run_guesses_best(decoder, work, priors, doubts, syndrome, decision)
+    }
+}
+
 #[multiversion(targets(
     "x86_64+avx+avx2+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+bmi1+bmi2+fma+lzcnt+popcnt",
     "x86_64+avx+avx2+bmi1+bmi2+fma+lzcnt+popcnt",
 ))]
-fn run_guesses<A: Arithmetic>(
+fn run_guesses_best<A: Arithmetic>(
     decoder: &Decoder<A>,
     work: &mut Words<'_, A>,
     priors: &[A::Posterior],

@@ -3,10 +3,12 @@
 //! In: a [`Run`]. Out: a [`Tally`], a pure function of the run: frame i is drawn from (seed, i), and
 //! frames are counted in rounds of fixed size, whatever the threads.
 
+use std::ops::Range;
 use std::time::Instant;
 
-use caligo_core::bits;
+use caligo_core::bits::words_for;
 use caligo_core::code::{Code, LengthError};
+use caligo_core::decode::Outcome;
 use caligo_core::limits;
 use caligo_core::llr::Rates;
 use caligo_core::puncture::Pattern;
@@ -14,7 +16,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::channel;
-use crate::kernel::{Effort, Engine, Tier};
+use crate::kernel::{Effort, Engine, Input, Tier};
 
 /// What to simulate.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +41,8 @@ pub struct Run<'a> {
 
 /// Frames in a round; rounds are the only places where a run may stop early.
 const ROUND: u64 = 256;
+/// Frames that a thread decodes together; a fraction of a round.
+const BATCH: u64 = 64;
 
 /// What was counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -110,12 +114,17 @@ pub fn run(run: &Run<'_>, mut progress: impl FnMut(&Tally)) -> Result<Tally, Len
     let mut tally = Tally::default();
     while tally.frames < run.frames && tally.frame_errors < run.errors {
         let last = (tally.frames + ROUND).min(run.frames);
-        tally = (tally.frames..last)
+        let batches = (last - tally.frames).div_ceil(BATCH);
+        let first = tally.frames;
+        tally = (0..batches)
             .into_par_iter()
             .map_init(
                 || Simulator::new(run),
-                |simulator, index| match simulator {
-                    Ok(simulator) => simulator.frame(index),
+                |simulator, batch| match simulator {
+                    Ok(simulator) => {
+                        let start = first + batch * BATCH;
+                        simulator.frames(start..(start + BATCH).min(last))
+                    }
                     Err(error) => Err(*error),
                 },
             )
@@ -129,48 +138,66 @@ pub fn run(run: &Run<'_>, mut progress: impl FnMut(&Tally)) -> Result<Tally, Len
 struct Simulator<'a> {
     run: Run<'a>,
     engine: Engine<'a>,
-    syndrome: Vec<u64>,
-    decision: Vec<u64>,
+    sent: Vec<u64>,
+    received: Vec<u64>,
+    syndromes: Vec<u64>,
+    decisions: Vec<u64>,
+    outcomes: Vec<Outcome>,
 }
 
 impl<'a> Simulator<'a> {
     fn new(run: &Run<'a>) -> Result<Self, LengthError> {
+        let (n, m) = (BATCH as usize * words_for(run.code.n()), BATCH as usize * words_for(run.code.m()));
         Ok(Self {
             run: *run,
             engine: Engine::new(&run.code, run.effort)?,
-            syndrome: vec![0; bits::words_for(run.code.m())],
-            decision: vec![0; bits::words_for(run.code.n())],
+            sent: vec![0; n],
+            received: vec![0; n],
+            syndromes: vec![0; m],
+            decisions: vec![0; n],
+            outcomes: vec![Outcome { converged: false, iterations: 0, unsatisfied: 0 }; BATCH as usize],
         })
     }
 
-    fn frame(&mut self, index: u64) -> Result<Tally, LengthError> {
+    fn frames(&mut self, indices: Range<u64>) -> Result<Tally, LengthError> {
         let Run { code, pattern, qber, seed, .. } = self.run;
-        let mut rng = channel::stream(seed, index);
-        let sent = channel::random_bits(code.n(), &mut rng);
-        code.syndrome(&sent, &mut self.syndrome)?;
-        let mut received = sent.clone();
-        channel::flip(&mut received, code.n(), qber, &mut rng);
-        // Shortened positions are known without error.
-        for ((word, &mask), &original) in received.iter_mut().zip(pattern.shortened()).zip(&sent) {
-            *word = *word & !mask | original & mask;
+        let (n, m) = (words_for(code.n()), words_for(code.m()));
+        let count = (indices.end - indices.start) as usize;
+        let memory = self.sent.chunks_exact_mut(n).zip(self.received.chunks_exact_mut(n));
+        for ((index, (sent, received)), syndrome) in
+            indices.zip(memory).zip(self.syndromes.chunks_exact_mut(m))
+        {
+            let mut rng = channel::stream(seed, index);
+            sent.copy_from_slice(&channel::random_bits(code.n(), &mut rng));
+            code.syndrome(sent, syndrome)?;
+            received.copy_from_slice(sent);
+            channel::flip(received, code.n(), qber, &mut rng);
+            // Shortened positions are known without error.
+            for ((word, &mask), &original) in received.iter_mut().zip(pattern.shortened()).zip(&*sent) {
+                *word = *word & !mask | original & mask;
+            }
         }
+        let rates = Rates::Uniform(qber);
+        let frames = self.received.chunks_exact(n).zip(self.syndromes.chunks_exact(m)).take(count);
+        let inputs: Vec<Input<'_>> = frames
+            .map(|(frame, syndrome)| Input { pattern: &pattern, frame, rates: &rates, syndrome })
+            .collect();
         let start = Instant::now();
-        let outcome = self.engine.decode(
-            &pattern,
-            &received,
-            &Rates::Uniform(qber),
-            &self.syndrome,
-            &mut self.decision,
-        )?;
+        let outcomes = &mut self.outcomes[..count];
+        self.engine.decode_all(&inputs, &mut self.decisions[..count * n], outcomes)?;
         let seconds = start.elapsed().as_secs_f64();
-        let wrong = self.decision != sent;
-        Ok(Tally {
-            frames: 1,
-            frame_errors: wrong.into(),
-            undetected: (wrong && outcome.converged).into(),
-            iterations: outcome.iterations.into(),
-            seconds,
-        })
+        let decisions = self.decisions.chunks_exact(n).zip(self.sent.chunks_exact(n));
+        let tally = Tally { seconds, ..Tally::default() };
+        Ok(decisions.zip(outcomes).fold(tally, |tally, ((decision, sent), outcome)| {
+            let wrong = decision != sent;
+            tally.add(Tally {
+                frames: 1,
+                frame_errors: wrong.into(),
+                undetected: (wrong && outcome.converged).into(),
+                iterations: outcome.iterations.into(),
+                seconds: 0.0,
+            })
+        }))
     }
 }
 

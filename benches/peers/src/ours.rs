@@ -4,9 +4,10 @@ use std::hint::black_box;
 
 use anyhow::Context;
 use caligo_core::code::{Code, mother_4096};
+use caligo_core::decode::Outcome;
 use caligo_core::llr::Rates;
 use caligo_core::puncture::order_4096;
-use caligo_runtime::kernel::{Effort, Engine, Tier};
+use caligo_runtime::kernel::{Effort, Engine, Input, Tier};
 use clap::ValueEnum;
 
 use crate::peer::{Batch, FRAME, Peer, SYNDROME, Spent, cpu_seconds};
@@ -45,13 +46,15 @@ impl Peer for Ours {
         let (mut punctured, mut shortened) = ([0; FRAME], [0; FRAME]);
         let pattern = order_4096::ORDER.pattern(0, 0, &mut punctured, &mut shortened)?;
         let rates = Rates::Uniform(batch.qber);
-        let mut iterations = 0;
+        let inputs: Vec<_> = batch
+            .iter()
+            .map(|(frame, syndrome)| Input { pattern: &pattern, frame, rates: &rates, syndrome })
+            .collect();
+        let mut outcomes = vec![Outcome { converged: false, iterations: 0, unsatisfied: 0 }; inputs.len()];
         let start = cpu_seconds();
-        for ((received, syndrome), decision) in batch.iter().zip(decisions.chunks_exact_mut(FRAME)) {
-            let outcome = self.0.decode(&pattern, received, &rates, syndrome, decision)?;
-            iterations += u64::from(outcome.iterations);
-        }
-        Ok(Spent { seconds: cpu_seconds() - start, iterations })
+        self.0.decode_all(&inputs, decisions, &mut outcomes)?;
+        let seconds = cpu_seconds() - start;
+        Ok(Spent { seconds, iterations: outcomes.iter().map(|outcome| u64::from(outcome.iterations)).sum() })
     }
 }
 

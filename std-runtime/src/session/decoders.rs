@@ -12,7 +12,7 @@ use caligo_core::reconcile::estimate::Class;
 use rayon::prelude::*;
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::kernel::{Effort, Engine};
+use crate::kernel::{Effort, Engine, Input};
 
 /// A job of its own memory.
 struct Owned {
@@ -31,7 +31,25 @@ enum OwnedRates {
     Classes { classes: Vec<u8>, taken: Vec<u64>, rates: Vec<Class> },
 }
 
+impl OwnedRates {
+    fn borrow(&self) -> Rates<'_> {
+        match self {
+            Self::Uniform(qber) => Rates::Uniform(*qber),
+            Self::Classes { classes, taken, rates } => Rates::Classes { classes, taken, rates },
+        }
+    }
+}
+
 impl Owned {
+    fn pattern(&self, n: usize) -> Result<Pattern<'_>, LengthError> {
+        let found = self.punctured.len();
+        Pattern::from_masks(n, &self.punctured, &self.known).map_err(|_| LengthError {
+            what: "job pattern",
+            expected: n,
+            found,
+        })
+    }
+
     fn of(slot: usize, job: &Job<'_>) -> Self {
         Self {
             slot,
@@ -116,7 +134,7 @@ impl<'a> Decoders<'a> {
     /// [`LengthError`] if a job is of another code.
     pub fn run(&mut self) -> Result<Vec<Decision>, LengthError> {
         let jobs = std::mem::take(&mut self.jobs);
-        jobs.iter().map(|job| self.decode(job)).collect()
+        self.decode(&jobs)
     }
 
     /// Decodes the first `most` jobs in the threads of the pool.
@@ -125,7 +143,10 @@ impl<'a> Decoders<'a> {
     /// [`LengthError`] if a job is of another code.
     pub fn run_parallel(&mut self, most: usize) -> Result<Vec<Decision>, LengthError> {
         let jobs: Vec<Owned> = self.jobs.drain(..most.min(self.jobs.len())).collect();
-        jobs.par_iter().map(|job| self.decode(job)).collect()
+        // A few batches for each thread, since they do not take the same time.
+        let batch = jobs.len().div_ceil(4 * rayon::current_num_threads()).max(8);
+        let decisions: Result<Vec<_>, _> = jobs.par_chunks(batch).map(|jobs| self.decode(jobs)).collect();
+        Ok(decisions?.into_iter().flatten().collect())
     }
 
     fn engine(&self) -> Result<Engine<'a>, LengthError> {
@@ -133,45 +154,72 @@ impl<'a> Decoders<'a> {
         idle.map_or_else(|| Engine::new(&self.code, self.effort), Ok)
     }
 
-    fn decode(&self, job: &Owned) -> Result<Decision, LengthError> {
+    fn give_back(&self, engine: Engine<'a>) {
+        if let Ok(mut idle) = self.idle.lock() {
+            idle.push(engine);
+        }
+    }
+
+    /// All together first, then one by one those that need more, by the engine that knows them.
+    fn decode(&self, jobs: &[Owned]) -> Result<Vec<Decision>, LengthError> {
         let n = self.code.n();
-        let wrong = |_| LengthError { what: "job pattern", expected: n, found: job.punctured.len() };
-        let pattern = Pattern::from_masks(n, &job.punctured, &job.known).map_err(wrong)?;
-        let rates = match &job.rates {
-            OwnedRates::Uniform(qber) => Rates::Uniform(*qber),
-            OwnedRates::Classes { classes, taken, rates } => Rates::Classes { classes, taken, rates },
-        };
-        let mut frame = Zeroizing::new(vec![0; words_for(n)]);
+        let patterns: Vec<Pattern<'_>> = jobs.iter().map(|job| job.pattern(n)).collect::<Result<_, _>>()?;
+        let rates: Vec<Rates<'_>> = jobs.iter().map(|job| job.rates.borrow()).collect();
+        let inputs: Vec<Input<'_>> = jobs
+            .iter()
+            .zip(patterns.iter().zip(&rates))
+            .map(|(job, (pattern, rates))| Input {
+                pattern,
+                frame: &job.frame,
+                rates,
+                syndrome: &job.syndrome,
+            })
+            .collect();
+        let new: Vec<Input<'_>> =
+            inputs.iter().zip(jobs).filter(|(_, job)| job.first).map(|(input, _)| *input).collect();
+        let mut frames = Zeroizing::new(vec![0; new.len() * words_for(n)]);
+        let mut outcomes = vec![Outcome { converged: false, iterations: 0, unsatisfied: 0 }; new.len()];
+        let mut engine = self.engine()?;
+        engine.first_pass(&new, &mut frames, &mut outcomes)?;
+        self.give_back(engine);
+        let mut tried = outcomes.iter().zip(frames.chunks_exact(words_for(n)));
+        jobs.iter()
+            .zip(&inputs)
+            .map(|(job, input)| match if job.first { tried.next() } else { None } {
+                Some((&outcome, frame)) if outcome.converged => {
+                    let frame = Zeroizing::new(frame.to_vec());
+                    Ok(Decision { slot: job.slot, outcome, frame, doubts: Vec::new() })
+                }
+                tried => self.decode_further(job, input, tried.map(|(&outcome, _)| outcome)),
+            })
+            .collect()
+    }
+
+    /// The stages after the first pass, or the next round of a block.
+    fn decode_further(
+        &self,
+        job: &Owned,
+        input: &Input<'_>,
+        tried: Option<Outcome>,
+    ) -> Result<Decision, LengthError> {
+        let mut frame = Zeroizing::new(vec![0; words_for(self.code.n())]);
         let place = self.kept.get(job.slot);
         let kept = place.and_then(|place| place.lock().ok()?.take());
-        let (mut engine, outcome) = match kept {
-            Some(mut engine) if !job.first => {
-                let outcome = engine.resume(&pattern, &job.frame, &rates, &job.syndrome, &mut frame)?;
-                (engine, outcome)
-            }
-            kept => {
-                let mut engine = kept.map_or_else(|| self.engine(), Ok)?;
-                let outcome = engine.decode(&pattern, &job.frame, &rates, &job.syndrome, &mut frame)?;
-                (engine, outcome)
-            }
+        let resumes = kept.is_some() && tried.is_none();
+        let mut engine = kept.map_or_else(|| self.engine(), Ok)?;
+        let outcome = match tried {
+            Some(outcome) => engine.go_on(outcome, input, &mut frame)?,
+            None if resumes => engine.resume(input, &mut frame)?,
+            None => engine.decode(input, &mut frame)?,
         };
         let doubts = if outcome.converged || job.doubts == 0 {
             Vec::new()
         } else {
-            engine.least_reliable(&pattern, &frame, job.doubts)?
+            engine.least_reliable(input.pattern, &frame, job.doubts)?
         };
-        let keep = self.restart == Restart::Hot && !outcome.converged;
-        match place {
-            Some(place) if keep => {
-                if let Ok(mut place) = place.lock() {
-                    *place = Some(engine);
-                }
-            }
-            _ => {
-                if let Ok(mut idle) = self.idle.lock() {
-                    idle.push(engine);
-                }
-            }
+        match place.and_then(|place| place.lock().ok()) {
+            Some(mut place) if self.restart == Restart::Hot && !outcome.converged => *place = Some(engine),
+            _ => self.give_back(engine),
         }
         Ok(Decision { slot: job.slot, outcome, frame, doubts })
     }

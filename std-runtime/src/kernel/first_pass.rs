@@ -1,0 +1,326 @@
+//! The first pass of a cascade: many frames through the bit-sliced decoder, as many at once as the machine's
+//! registers hold words.
+//!
+//! In: frames with their patterns, rates and syndromes. Out: decisions of those that converged. What comes out for a
+//! frame does not depend on the others, nor on the machine.
+
+use caligo_core::code::{Code, LengthError, QcCode};
+use caligo_core::decode::Outcome;
+use caligo_core::decode::sliced::alphabet::{Alphabet, Sturdy, Swift};
+use caligo_core::decode::sliced::lanes::{Lanes, Words};
+use caligo_core::decode::sliced::{Sliced, SlicedLayout};
+use caligo_core::limits;
+use caligo_core::llr::Rates;
+#[cfg(target_arch = "x86_64")]
+use pulp::x86::{V3, V4};
+use zeroize::Zeroize;
+
+use super::Input;
+#[cfg(target_arch = "x86_64")]
+use super::lanes::{Ymm, Zmm};
+
+/// What a frame is tried with first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Choice {
+    Swift,
+    Sturdy,
+    /// Nothing: it would fail.
+    None,
+}
+
+/// Most punctured positions, and the efficiency below which [`Sturdy`] fails too often: measured where one in ten
+/// frames fails.
+const MOST_PUNCTURED: usize = 700;
+const SWIFT_EFFICIENCY: f64 = 1.6;
+const MOST_PUNCTURED_SWIFT: usize = 400;
+
+fn choice(code: &QcCode<'_>, input: &Input<'_>) -> Choice {
+    let Rates::Uniform(qber) = *input.rates else { return Choice::None };
+    let pattern = input.pattern;
+    let leak = (Code::Qc(*code).m() - pattern.p().min(Code::Qc(*code).m())) as f64;
+    let f = leak / (pattern.payload() as f64 * limits::entropy(qber));
+    let p = pattern.p();
+    if p <= MOST_PUNCTURED_SWIFT && f >= SWIFT_EFFICIENCY {
+        Choice::Swift
+    } else if p <= MOST_PUNCTURED && f >= 1.15 + 4e-4 * p as f64 {
+        Choice::Sturdy
+    } else {
+        Choice::None
+    }
+}
+
+/// Iterations after which a frame is left to the next stage.
+const fn most_iterations(choice: Choice) -> u16 {
+    match choice {
+        Choice::Swift => 16,
+        Choice::Sturdy => 30,
+        Choice::None => 0,
+    }
+}
+
+/// Memory and instructions of a first pass.
+#[derive(Debug)]
+pub(super) struct FirstPass<'a> {
+    code: QcCode<'a>,
+    machine: Machine,
+    most_iterations: u16,
+    queue: Vec<usize>,
+}
+
+#[derive(Debug)]
+enum Machine {
+    #[cfg(target_arch = "x86_64")]
+    Avx512(Zmm, Vec<<Zmm as Lanes>::Plane>),
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Ymm, Vec<<Ymm as Lanes>::Plane>),
+    Portable(Words<1>, Vec<[u64; 1]>),
+}
+
+impl Machine {
+    fn new(planes: usize) -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if !crate::dispatch::portable() {
+            if let Some(v4) = V4::try_new() {
+                return Self::Avx512(Zmm(v4), vec![Zmm(v4).splat(0); planes]);
+            }
+            if let Some(v3) = V3::try_new() {
+                return Self::Avx2(Ymm(v3), vec![Ymm(v3).splat(0); planes]);
+            }
+        }
+        Self::Portable(Words, vec![[0]; planes])
+    }
+}
+
+impl<'a> FirstPass<'a> {
+    /// `None` for a code whose circulants are not of 64.
+    pub(super) fn new(code: &Code<'a>, most_iterations: u16) -> Option<Self> {
+        let Code::Qc(code) = *code else { return None };
+        if code.z() != 64 {
+            return None;
+        }
+        let planes = SlicedLayout::of::<Swift>(&code).total().max(SlicedLayout::of::<Sturdy>(&code).total());
+        Some(Self { code, machine: Machine::new(planes), most_iterations, queue: Vec::new() })
+    }
+
+    /// Decodes what it can. An outcome that has not converged leaves its decision as it was.
+    ///
+    /// # Errors
+    /// [`LengthError`] if a buffer does not fit the code.
+    pub(super) fn run(
+        &mut self,
+        inputs: &[Input<'_>],
+        decisions: &mut [u64],
+        outcomes: &mut [Outcome],
+    ) -> Result<(), LengthError> {
+        for which in [Choice::Swift, Choice::Sturdy] {
+            let Self { code, machine, most_iterations: most, queue } = self;
+            queue.clear();
+            queue.extend((0..inputs.len()).filter(|&i| choice(code, &inputs[i]) == which));
+            if queue.is_empty() {
+                continue;
+            }
+            let most_iterations = most_iterations(which).min(*most);
+            let batch = Batch { code, queue, inputs, most_iterations, decisions, outcomes };
+            match which {
+                Choice::Swift => machine.run::<Swift>(batch)?,
+                _ => machine.run::<Sturdy>(batch)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+impl FirstPass<'_> {
+    fn with(mut self, machine: Machine) -> Self {
+        self.machine = machine;
+        self
+    }
+}
+
+#[cfg(test)]
+impl Machine {
+    fn planes(&self) -> usize {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(_, memory) => memory.len(),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_, memory) => memory.len(),
+            Self::Portable(_, memory) => memory.len(),
+        }
+    }
+}
+
+impl Drop for FirstPass<'_> {
+    /// The signs of posteriors are key bits.
+    fn drop(&mut self) {
+        match &mut self.machine {
+            #[cfg(target_arch = "x86_64")]
+            Machine::Avx512(_, memory) => bytemuck::cast_slice_mut::<_, u64>(memory).zeroize(),
+            #[cfg(target_arch = "x86_64")]
+            Machine::Avx2(_, memory) => bytemuck::cast_slice_mut::<_, u64>(memory).zeroize(),
+            Machine::Portable(_, memory) => memory.zeroize(),
+        }
+    }
+}
+
+impl Machine {
+    fn run<A: Alphabet>(&mut self, batch: Batch<'_>) -> Result<(), LengthError> {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(lanes, memory) => {
+                pulp::Simd::vectorize(lanes.0, Compiled::<A, _>::new(*lanes, memory, batch))
+            }
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(lanes, memory) => {
+                pulp::Simd::vectorize(lanes.0, Compiled::<A, _>::new(*lanes, memory, batch))
+            }
+            Self::Portable(lanes, memory) => batch.run::<A, _>(*lanes, memory),
+        }
+    }
+}
+
+/// A batch with its instructions, to be compiled for them.
+struct Compiled<'b, A, L: Lanes> {
+    lanes: L,
+    memory: &'b mut [L::Plane],
+    batch: Batch<'b>,
+    alphabet: std::marker::PhantomData<A>,
+}
+
+impl<'b, A, L: Lanes> Compiled<'b, A, L> {
+    fn new(lanes: L, memory: &'b mut [L::Plane], batch: Batch<'b>) -> Self {
+        Self { lanes, memory, batch, alphabet: std::marker::PhantomData }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+impl<A: Alphabet, L: Lanes> pulp::NullaryFnOnce for Compiled<'_, A, L> {
+    type Output = Result<(), LengthError>;
+
+    #[inline(always)]
+    fn call(self) -> Self::Output {
+        self.batch.run::<A, L>(self.lanes, self.memory)
+    }
+}
+
+/// Frames of one alphabet.
+struct Batch<'b> {
+    code: &'b QcCode<'b>,
+    /// Which inputs.
+    queue: &'b [usize],
+    inputs: &'b [Input<'b>],
+    most_iterations: u16,
+    decisions: &'b mut [u64],
+    outcomes: &'b mut [Outcome],
+}
+
+impl Batch<'_> {
+    /// A frame that ends makes room for the next at once.
+    #[inline(always)]
+    fn run<A: Alphabet, L: Lanes>(self, lanes: L, memory: &mut [L::Plane]) -> Result<(), LengthError> {
+        let Self { code, queue, inputs, most_iterations, decisions, outcomes } = self;
+        let total = SlicedLayout::of::<A>(code).total();
+        let mut state = Sliced::<A, L>::new(code, lanes, &mut memory[..total])?;
+        let words = code.base_columns();
+        let mut queue = queue.iter().copied();
+        // The input in each place, and its iterations.
+        let mut places = [None::<(usize, u16)>; 64];
+        let places = &mut places[..L::FRAMES];
+        loop {
+            let mut busy = false;
+            for (frame, place) in places.iter_mut().enumerate() {
+                if place.is_none()
+                    && let Some(next) = queue.next()
+                {
+                    let Input { pattern, frame: received, syndrome, .. } = inputs[next];
+                    state.load(frame, pattern, received, syndrome)?;
+                    *place = Some((next, 0));
+                }
+                busy |= place.is_some();
+            }
+            if !busy {
+                return Ok(());
+            }
+            state.iterate();
+            let satisfied = state.satisfied();
+            for (frame, place) in places.iter_mut().enumerate() {
+                let Some((input, iterations)) = place else { continue };
+                *iterations += 1;
+                let converged = satisfied >> frame & 1 == 1;
+                if converged || *iterations == most_iterations {
+                    if converged {
+                        state.decision(frame, &mut decisions[*input * words..][..words])?;
+                    }
+                    outcomes[*input] = Outcome { converged, iterations: *iterations, unsatisfied: 0 };
+                    *place = None;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use caligo_core::code::mother_4096;
+    use caligo_core::puncture::order_4096;
+
+    use super::*;
+    use crate::channel;
+
+    /// Every set of instructions that this machine has.
+    fn machines(planes: usize) -> Vec<Machine> {
+        let mut all = vec![Machine::Portable(Words, vec![[0]; planes])];
+        #[cfg(target_arch = "x86_64")]
+        {
+            all.extend(V3::try_new().map(|v3| Machine::Avx2(Ymm(v3), vec![Ymm(v3).splat(0); planes])));
+            all.extend(V4::try_new().map(|v4| Machine::Avx512(Zmm(v4), vec![Zmm(v4).splat(0); planes])));
+        }
+        all
+    }
+
+    #[test]
+    fn instructions_change_nothing() -> Result<(), LengthError> {
+        let code = Code::from(mother_4096::CODE);
+        for (p, s, q) in [(0, 0, 0.05), (0, 0, 0.085), (500, 0, 0.055), (0, 400, 0.09), (0, 0, 0.12)] {
+            let (mut a, mut b) = ([0; 64], [0; 64]);
+            let Ok(pattern) = order_4096::ORDER.pattern(p, s, &mut a, &mut b) else { continue };
+            let rates = Rates::Uniform(q);
+            let mut frames = Vec::new();
+            for index in 0..21 {
+                let mut rng = channel::stream(6, index);
+                let sent = channel::random_bits(4096, &mut rng);
+                let mut syndrome = vec![0; 32];
+                code.syndrome(&sent, &mut syndrome)?;
+                let mut received = sent.clone();
+                channel::flip(&mut received, 4096, q, &mut rng);
+                for ((word, &mask), sent) in received.iter_mut().zip(pattern.shortened()).zip(sent) {
+                    *word = *word & !mask | sent & mask;
+                }
+                frames.push((received, syndrome));
+            }
+            let inputs: Vec<Input<'_>> = frames
+                .iter()
+                .map(|(frame, syndrome)| Input { pattern: &pattern, frame, rates: &rates, syndrome })
+                .collect();
+            let Some(planes) = FirstPass::new(&code, 99).map(|first| first.machine.planes()) else {
+                continue;
+            };
+            let results: Vec<_> = machines(planes)
+                .into_iter()
+                .map(|machine| {
+                    let mut first = FirstPass::new(&code, 99).map(|first| first.with(machine));
+                    let mut decisions = vec![0; 64 * inputs.len()];
+                    let mut outcomes = vec![super::super::NOTHING; inputs.len()];
+                    if let Some(first) = &mut first {
+                        first.run(&inputs, &mut decisions, &mut outcomes)?;
+                    }
+                    Ok((decisions, outcomes))
+                })
+                .collect::<Result<_, LengthError>>()?;
+            assert!(q > 0.1 || results[0].1.iter().any(|outcome| outcome.converged), "p {p} s {s} Q {q}");
+            assert!(results.windows(2).all(|pair| pair[0] == pair[1]), "p {p} s {s} Q {q}");
+        }
+        Ok(())
+    }
+}
