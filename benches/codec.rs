@@ -56,7 +56,7 @@ fn decoders(c: &mut Criterion) {
             .map(|(frame, syndrome)| Input { pattern: &pattern, frame, rates: &rates, syndrome })
             .collect();
         let mut decisions = vec![0; 64 * inputs.len()];
-        let mut outcomes = vec![Outcome { converged: false, iterations: 0, unsatisfied: 0 }; inputs.len()];
+        let mut outcomes = vec![Outcome::default(); inputs.len()];
         let tiers = [Tier::Fast, Tier::Balanced, Tier::Precise];
         let efforts = tiers.map(|tier| Effort { tier, ..Effort::default() });
         let cases = efforts.iter().zip(goals).map(|(effort, goal)| (effort.tier.to_string(), *effort, goal));

@@ -37,8 +37,8 @@ pub enum Schedule {
     Flooding,
 }
 
-/// How a run ended. Not reaching the syndrome is an outcome, not an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a run ended. Not reaching the syndrome is an outcome, not an error. The default is no decision after no work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// Whether the decision satisfies every check.
     pub converged: bool,

@@ -54,9 +54,15 @@ pub fn shuffle<T>(items: &mut [T], rng: &mut impl Rng) {
 
 /// `bits` uniform bits.
 pub fn random_bits(bits: usize, rng: &mut impl Rng) -> Vec<u64> {
-    let mut words: Vec<u64> = (0..words_for(bits)).map(|_| rng.next_u64()).collect();
-    caligo_core::bits::clear_tail(&mut words, bits);
+    let mut words = vec![0; words_for(bits)];
+    fill(&mut words, bits, rng);
     words
+}
+
+/// Makes the first `bits` bits of `words` uniform and the others 0.
+pub fn fill(words: &mut [u64], bits: usize, rng: &mut impl Rng) {
+    words.fill_with(|| rng.next_u64());
+    caligo_core::bits::clear_tail(words, bits);
 }
 
 /// Flips each of the first `bits` bits with probability `q`; how many.

@@ -97,9 +97,6 @@ pub struct Input<'i> {
     pub syndrome: &'i [u64],
 }
 
-/// No decision, after no work.
-const NOTHING: Outcome = Outcome { converged: false, iterations: 0, unsatisfied: 0 };
-
 type Words<'a, A> = Workspace<'a, A, Vec<<A as Rule>::Message>, Vec<<A as Rule>::Posterior>>;
 
 /// A decoder with its memory.
@@ -161,7 +158,7 @@ impl<'a> Engine<'a> {
     /// # Errors
     /// [`LengthError`] if a buffer does not fit the code.
     pub fn decode(&mut self, input: &Input<'_>, decision: &mut [u64]) -> Result<Outcome, LengthError> {
-        let mut outcome = [NOTHING];
+        let mut outcome = [Outcome::default()];
         self.decode_all(std::slice::from_ref(input), decision, &mut outcome)?;
         Ok(outcome[0])
     }
@@ -200,7 +197,7 @@ impl<'a> Engine<'a> {
     ) -> Result<(), LengthError> {
         check_length("decision words", inputs.len() * words_for(self.n), decisions.len())?;
         check_length("outcomes", inputs.len(), outcomes.len())?;
-        outcomes.fill(NOTHING);
+        outcomes.fill(Outcome::default());
         match &mut self.first {
             Some(first) => first.run(inputs, decisions, outcomes),
             None => Ok(()),
@@ -235,7 +232,7 @@ impl<'a> Engine<'a> {
         input: &Input<'_>,
         decision: &mut [u64],
     ) -> Result<Outcome, LengthError> {
-        let mut outcome = NOTHING;
+        let mut outcome = Outcome::default();
         let mut spent = match start {
             Start::Cold(spent) => spent,
             Start::Hot => 0,
@@ -264,7 +261,7 @@ impl<'a> Engine<'a> {
     /// The last stage says where the doubts are; the 8-bit decoder tries them.
     fn guess(&mut self, input: &Input<'_>, decision: &mut [u64]) -> Result<Outcome, LengthError> {
         let Some((decoder, work, priors)) = &mut self.integer else {
-            return Ok(NOTHING);
+            return Ok(Outcome::default());
         };
         let found = match &mut self.float {
             Some((_, work, priors)) => work.doubts(input.syndrome, priors, decision, &mut self.doubts)?,

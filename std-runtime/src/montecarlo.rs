@@ -155,7 +155,7 @@ impl<'a> Simulator<'a> {
             received: vec![0; n],
             syndromes: vec![0; m],
             decisions: vec![0; n],
-            outcomes: vec![Outcome { converged: false, iterations: 0, unsatisfied: 0 }; BATCH as usize],
+            outcomes: vec![Outcome::default(); BATCH as usize],
         })
     }
 
@@ -168,7 +168,7 @@ impl<'a> Simulator<'a> {
             indices.zip(memory).zip(self.syndromes.chunks_exact_mut(m))
         {
             let mut rng = channel::stream(seed, index);
-            sent.copy_from_slice(&channel::random_bits(code.n(), &mut rng));
+            channel::fill(sent, code.n(), &mut rng);
             code.syndrome(sent, syndrome)?;
             received.copy_from_slice(sent);
             channel::flip(received, code.n(), qber, &mut rng);

@@ -50,7 +50,7 @@ impl Peer for Ours {
             .iter()
             .map(|(frame, syndrome)| Input { pattern: &pattern, frame, rates: &rates, syndrome })
             .collect();
-        let mut outcomes = vec![Outcome { converged: false, iterations: 0, unsatisfied: 0 }; inputs.len()];
+        let mut outcomes = vec![Outcome::default(); inputs.len()];
         let start = cpu_seconds();
         self.0.decode_all(&inputs, decisions, &mut outcomes)?;
         let seconds = cpu_seconds() - start;

@@ -311,7 +311,7 @@ mod tests {
                 .map(|machine| {
                     let mut first = FirstPass::new(&code, 99).map(|first| first.with(machine));
                     let mut decisions = vec![0; 64 * inputs.len()];
-                    let mut outcomes = vec![super::super::NOTHING; inputs.len()];
+                    let mut outcomes = vec![Outcome::default(); inputs.len()];
                     if let Some(first) = &mut first {
                         first.run(&inputs, &mut decisions, &mut outcomes)?;
                     }

@@ -14,7 +14,8 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::kernel::{Effort, Engine, Input};
 
-/// A job of its own memory.
+/// A job of its own memory, which later jobs use again.
+#[derive(Default)]
 struct Owned {
     slot: usize,
     first: bool,
@@ -26,18 +27,39 @@ struct Owned {
     doubts: usize,
 }
 
-enum OwnedRates {
-    Uniform(f64),
-    Classes { classes: Vec<u8>, taken: Vec<u64>, rates: Vec<Class> },
+/// Error rates; uniform where there are none by class.
+#[derive(Default)]
+struct OwnedRates {
+    uniform: f64,
+    classes: Vec<u8>,
+    taken: Vec<u64>,
+    rates: Vec<Class>,
 }
 
 impl OwnedRates {
-    fn borrow(&self) -> Rates<'_> {
-        match self {
-            Self::Uniform(qber) => Rates::Uniform(*qber),
-            Self::Classes { classes, taken, rates } => Rates::Classes { classes, taken, rates },
+    fn set(&mut self, rates: &Rates<'_>) {
+        let (uniform, classes, taken, rates): (_, &[u8], &[u64], &[Class]) = match *rates {
+            Rates::Uniform(qber) => (qber, &[], &[], &[]),
+            Rates::Classes { classes, taken, rates } => (0.0, classes, taken, rates),
+        };
+        self.uniform = uniform;
+        replace(&mut self.classes, classes);
+        replace(&mut self.taken, taken);
+        replace(&mut self.rates, rates);
+    }
+
+    fn get(&self) -> Rates<'_> {
+        if self.taken.is_empty() {
+            Rates::Uniform(self.uniform)
+        } else {
+            Rates::Classes { classes: &self.classes, taken: &self.taken, rates: &self.rates }
         }
     }
+}
+
+fn replace<T: Copy>(memory: &mut Vec<T>, by: &[T]) {
+    memory.clear();
+    memory.extend_from_slice(by);
 }
 
 impl Owned {
@@ -50,29 +72,20 @@ impl Owned {
         })
     }
 
-    fn of(slot: usize, job: &Job<'_>) -> Self {
-        Self {
-            slot,
-            first: job.first,
-            frame: Zeroizing::new(job.frame.to_vec()),
-            punctured: job.pattern.punctured().to_vec(),
-            known: job.pattern.shortened().to_vec(),
-            syndrome: job.syndrome.to_vec(),
-            rates: match job.rates {
-                Rates::Uniform(qber) => OwnedRates::Uniform(qber),
-                Rates::Classes { classes, taken, rates } => OwnedRates::Classes {
-                    classes: classes.to_vec(),
-                    taken: taken.to_vec(),
-                    rates: rates.to_vec(),
-                },
-            },
-            doubts: job.doubts,
-        }
+    fn set(&mut self, slot: usize, job: &Job<'_>) {
+        self.slot = slot;
+        self.first = job.first;
+        self.doubts = job.doubts;
+        replace(&mut self.frame, job.frame);
+        replace(&mut self.punctured, job.pattern.punctured());
+        replace(&mut self.known, job.pattern.shortened());
+        replace(&mut self.syndrome, job.syndrome);
+        self.rates.set(&job.rates);
     }
 }
 
 /// A job's answer.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Decision {
     /// Slot of the job.
     pub slot: usize,
@@ -100,6 +113,8 @@ pub struct Decoders<'a> {
     effort: Effort,
     restart: Restart,
     jobs: Vec<Owned>,
+    spare_jobs: Vec<Owned>,
+    spare_decisions: Vec<Decision>,
     idle: Mutex<Vec<Engine<'a>>>,
     /// By slot.
     kept: Vec<Mutex<Option<Engine<'a>>>>,
@@ -115,12 +130,23 @@ impl<'a> Decoders<'a> {
     /// Decoders for `slots` blocks in flight.
     pub fn new(code: Code<'a>, effort: Effort, restart: Restart, slots: usize) -> Self {
         let kept = (0..slots).map(|_| Mutex::new(None)).collect();
-        Self { code, effort, restart, jobs: Vec::new(), idle: Mutex::new(Vec::new()), kept }
+        Self {
+            code,
+            effort,
+            restart,
+            jobs: Vec::new(),
+            spare_jobs: Vec::new(),
+            spare_decisions: Vec::new(),
+            idle: Mutex::new(Vec::new()),
+            kept,
+        }
     }
 
     /// Takes a job.
     pub fn add(&mut self, slot: usize, job: &Job<'_>) {
-        self.jobs.push(Owned::of(slot, job));
+        let mut owned = self.spare_jobs.pop().unwrap_or_default();
+        owned.set(slot, job);
+        self.jobs.push(owned);
     }
 
     /// Whether there are jobs.
@@ -133,8 +159,10 @@ impl<'a> Decoders<'a> {
     /// # Errors
     /// [`LengthError`] if a job is of another code.
     pub fn run(&mut self) -> Result<Vec<Decision>, LengthError> {
-        let jobs = std::mem::take(&mut self.jobs);
-        self.decode(&jobs)
+        let mut decisions = self.memory(self.jobs.len());
+        self.decode(&self.jobs, &mut decisions)?;
+        self.spare_jobs.append(&mut self.jobs);
+        Ok(decisions)
     }
 
     /// Decodes the first `most` jobs in the threads of the pool.
@@ -142,11 +170,27 @@ impl<'a> Decoders<'a> {
     /// # Errors
     /// [`LengthError`] if a job is of another code.
     pub fn run_parallel(&mut self, most: usize) -> Result<Vec<Decision>, LengthError> {
-        let jobs: Vec<Owned> = self.jobs.drain(..most.min(self.jobs.len())).collect();
+        let count = most.min(self.jobs.len());
+        let mut decisions = self.memory(count);
+        let jobs = &self.jobs[..count];
         // A few batches for each thread, since they do not take the same time.
-        let batch = jobs.len().div_ceil(4 * rayon::current_num_threads()).max(8);
-        let decisions: Result<Vec<_>, _> = jobs.par_chunks(batch).map(|jobs| self.decode(jobs)).collect();
-        Ok(decisions?.into_iter().flatten().collect())
+        let batch = count.div_ceil(4 * rayon::current_num_threads()).max(8);
+        jobs.par_chunks(batch)
+            .zip(decisions.par_chunks_mut(batch))
+            .try_for_each(|(jobs, decisions)| self.decode(jobs, decisions))?;
+        self.spare_jobs.extend(self.jobs.drain(..count));
+        Ok(decisions)
+    }
+
+    /// Takes decisions back whose memory may be used again.
+    pub fn recycle(&mut self, decisions: Vec<Decision>) {
+        self.spare_decisions = decisions;
+    }
+
+    fn memory(&mut self, count: usize) -> Vec<Decision> {
+        let mut decisions = std::mem::take(&mut self.spare_decisions);
+        decisions.resize_with(count, Decision::default);
+        decisions
     }
 
     fn engine(&self) -> Result<Engine<'a>, LengthError> {
@@ -161,10 +205,10 @@ impl<'a> Decoders<'a> {
     }
 
     /// All together first, then one by one those that need more, by the engine that knows them.
-    fn decode(&self, jobs: &[Owned]) -> Result<Vec<Decision>, LengthError> {
-        let n = self.code.n();
+    fn decode(&self, jobs: &[Owned], decisions: &mut [Decision]) -> Result<(), LengthError> {
+        let (n, words) = (self.code.n(), words_for(self.code.n()));
         let patterns: Vec<Pattern<'_>> = jobs.iter().map(|job| job.pattern(n)).collect::<Result<_, _>>()?;
-        let rates: Vec<Rates<'_>> = jobs.iter().map(|job| job.rates.borrow()).collect();
+        let rates: Vec<Rates<'_>> = jobs.iter().map(|job| job.rates.get()).collect();
         let inputs: Vec<Input<'_>> = jobs
             .iter()
             .zip(patterns.iter().zip(&rates))
@@ -177,22 +221,25 @@ impl<'a> Decoders<'a> {
             .collect();
         let new: Vec<Input<'_>> =
             inputs.iter().zip(jobs).filter(|(_, job)| job.first).map(|(input, _)| *input).collect();
-        let mut frames = Zeroizing::new(vec![0; new.len() * words_for(n)]);
-        let mut outcomes = vec![Outcome { converged: false, iterations: 0, unsatisfied: 0 }; new.len()];
+        let mut frames = Zeroizing::new(vec![0; new.len() * words]);
+        let mut outcomes = vec![Outcome::default(); new.len()];
         let mut engine = self.engine()?;
         engine.first_pass(&new, &mut frames, &mut outcomes)?;
         self.give_back(engine);
-        let mut tried = outcomes.iter().zip(frames.chunks_exact(words_for(n)));
-        jobs.iter()
-            .zip(&inputs)
-            .map(|(job, input)| match if job.first { tried.next() } else { None } {
+        let mut tried = outcomes.iter().zip(frames.chunks_exact(words));
+        for ((job, input), decision) in jobs.iter().zip(&inputs).zip(decisions) {
+            decision.slot = job.slot;
+            decision.doubts.clear();
+            decision.frame.resize(words, 0);
+            match if job.first { tried.next() } else { None } {
                 Some((&outcome, frame)) if outcome.converged => {
-                    let frame = Zeroizing::new(frame.to_vec());
-                    Ok(Decision { slot: job.slot, outcome, frame, doubts: Vec::new() })
+                    decision.outcome = outcome;
+                    decision.frame.copy_from_slice(frame);
                 }
-                tried => self.decode_further(job, input, tried.map(|(&outcome, _)| outcome)),
-            })
-            .collect()
+                tried => self.decode_further(job, input, tried.map(|(&outcome, _)| outcome), decision)?,
+            }
+        }
+        Ok(())
     }
 
     /// The stages after the first pass, or the next round of a block.
@@ -201,35 +248,32 @@ impl<'a> Decoders<'a> {
         job: &Owned,
         input: &Input<'_>,
         tried: Option<Outcome>,
-    ) -> Result<Decision, LengthError> {
-        let mut frame = Zeroizing::new(vec![0; words_for(self.code.n())]);
+        decision: &mut Decision,
+    ) -> Result<(), LengthError> {
+        let frame = &mut decision.frame;
         let place = self.kept.get(job.slot);
         let kept = place.and_then(|place| place.lock().ok()?.take());
-        let resumes = kept.is_some() && tried.is_none();
+        let resumes = kept.is_some();
         let mut engine = kept.map_or_else(|| self.engine(), Ok)?;
         let outcome = match tried {
-            Some(outcome) => engine.go_on(outcome, input, &mut frame)?,
-            None if resumes => engine.resume(input, &mut frame)?,
-            None => engine.decode(input, &mut frame)?,
+            Some(outcome) => engine.go_on(outcome, input, frame)?,
+            None if resumes => engine.resume(input, frame)?,
+            None => engine.decode(input, frame)?,
         };
-        let doubts = if outcome.converged || job.doubts == 0 {
-            Vec::new()
-        } else {
-            engine.least_reliable(input.pattern, &frame, job.doubts)?
-        };
+        if !outcome.converged && job.doubts > 0 {
+            decision.doubts = engine.least_reliable(input.pattern, frame, job.doubts)?;
+        }
+        decision.outcome = outcome;
         match place.and_then(|place| place.lock().ok()) {
             Some(mut place) if self.restart == Restart::Hot && !outcome.converged => *place = Some(engine),
             _ => self.give_back(engine),
         }
-        Ok(Decision { slot: job.slot, outcome, frame, doubts })
+        Ok(())
     }
 }
 
 impl Drop for Owned {
     fn drop(&mut self) {
-        self.frame.zeroize();
-        if let OwnedRates::Classes { classes, .. } = &mut self.rates {
-            classes.zeroize();
-        }
+        self.rates.classes.zeroize();
     }
 }

@@ -482,6 +482,9 @@ impl Session<'_> {
                 let event = Event::Decoded { slot: *slot, outcome: *outcome, decision: frame, doubts };
                 step(&mut bob, event, &mut bob_host)?;
             }
+            if let Some(decoders) = &mut bob_host.decoders {
+                decoders.recycle(decisions);
+            }
         }
         let Some(finished) = finished.filter(|_| done) else {
             return Err(SessionError::Aborted(Abort::Timeout));

@@ -43,7 +43,7 @@ const BACKLOG: usize = 64;
 /// A record is sent once so many bytes of frames have gathered.
 const FLUSH: usize = 256 << 10;
 /// Blocks decoded at once by each thread.
-const BATCH: usize = 4;
+const BATCH: usize = 16;
 /// Bob's answers are sent once he has decoded for so long.
 const ANSWER: Duration = Duration::from_millis(100);
 /// What a party counted of the connection.
@@ -348,6 +348,9 @@ impl Remote<'_, '_> {
                             Ended::Not(next) => machine = next,
                             done @ Ended::Done(..) => return Ok(done),
                         }
+                    }
+                    if let Some(decoders) = &mut self.decoders {
+                        decoders.recycle(decisions);
                     }
                 }
                 Ok(Ended::Not(machine))
