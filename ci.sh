@@ -76,6 +76,12 @@ if bash scripts/fuzz.sh ready; then
 else
     skip fuzz "a C++ compiler is missing, on Debian: apt-get install g++"
 fi
+# Times vary with the machine and its load, counts of instructions do not.
+if bash scripts/instructions.sh ready; then
+    step instructions bash scripts/instructions.sh
+else
+    skip instructions "it needs x86-64 Linux and valgrind, on Debian: apt-get install valgrind"
+fi
 if have_deny; then
     step deny run_deny
 else
