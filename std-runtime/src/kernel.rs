@@ -7,7 +7,8 @@
 
 mod first_pass;
 #[cfg(target_arch = "x86_64")]
-mod lanes;
+#[doc(hidden)]
+pub mod lanes;
 
 use std::fmt;
 

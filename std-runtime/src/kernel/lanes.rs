@@ -8,7 +8,7 @@ use pulp::x86::{V3, V4};
 
 /// Eight frames in AVX-512 registers.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Zmm(pub(super) V4);
+pub struct Zmm(pub V4);
 
 impl Lanes for Zmm {
     type Plane = __m512i;
@@ -63,7 +63,7 @@ impl Lanes for Zmm {
 
 /// Four frames in AVX2 registers.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Ymm(pub(super) V3);
+pub struct Ymm(pub V3);
 
 impl Lanes for Ymm {
     type Plane = __m256i;
