@@ -2,7 +2,7 @@
 # Counts the instructions of each kernel under valgrind and compares them with docs/results/instructions.csv: more than
 # 5 % above fails, more than 5 % below asks for new figures. Another rustc than the file's widens 5 % to 25 %.
 #
-#   scripts/instructions.sh            counts and compares; 5 seconds once built, 80 from nothing
+#   scripts/instructions.sh            counts and compares; 5 seconds once built, two minutes from nothing
 #   scripts/instructions.sh --write    counts and writes the file
 #   scripts/instructions.sh ready      whether valgrind is there, or can be installed
 set -eu
