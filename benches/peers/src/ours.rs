@@ -51,6 +51,7 @@ impl Peer for Ours {
             .map(|(frame, syndrome)| Input { pattern: &pattern, frame, rates: &rates, syndrome })
             .collect();
         let mut outcomes = vec![Outcome::default(); inputs.len()];
+        let decisions = &mut decisions[..inputs.len() * FRAME];
         let start = cpu_seconds();
         self.0.decode_all(&inputs, decisions, &mut outcomes)?;
         let seconds = cpu_seconds() - start;
