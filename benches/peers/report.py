@@ -60,8 +60,8 @@ def _variant(name):
     peer, _, variant = name.partition("/")
     if peer in ("caligo", "numba", "textbook"):
         return {
-            "fast": "8-bit, layered",
-            "balanced": "8-bit, then f32, layered",
+            "fast": "bit-sliced, then 8-bit",
+            "balanced": "bit-sliced, 8-bit, then f32",
             "precise": "f32, layered",
         }.get(variant, "f64, flooding")
     if peer == "ldpc":

@@ -21,8 +21,8 @@ def _ldpc(method, scalings):
 
 
 ROWS = [
-    Row("fast", "Caligo `fast`", ("caligo/fast",), "40"),
-    Row("balanced", "Caligo `balanced`", ("caligo/balanced",), "40 + 100"),
+    Row("fast", "Caligo `fast`", ("caligo/fast",), "30 + 40"),
+    Row("balanced", "Caligo `balanced`", ("caligo/balanced",), "30 + 40 + 100"),
     Row("precise", "Caligo `precise`", ("caligo/precise",), "100"),
     Row("ldpc-toolbox", "ldpc-toolbox"),
     Row("ldpc-sum-product", "ldpc, sum-product", _ldpc("product_sum", ["1"])),

@@ -69,7 +69,14 @@
 //! | [`decode::SumProduct`] | layered | 18944 × 4 | 8832 × 4 | 111104 |
 //! | [`decode::SumProduct`] | flooding | 18944 × 4 | 12928 × 4 | 127488 |
 //!
-//! On the stack the quasi-cyclic kernels keep 32 slots of 192 bytes (integer) or 1024 bytes (float) more.
+//! The bit-sliced decoder needs words of 64 bits, for each frame that it decodes at once ([`decode::sliced::SlicedLayout`]):
+//!
+//! | alphabet | words | bytes |
+//! |---|---|---|
+//! | [`decode::sliced::alphabet::Swift`] | 1502 | 12016 |
+//! | [`decode::sliced::alphabet::Sturdy`] | 1872 | 14976 |
+//!
+//! On the stack the other quasi-cyclic kernels keep 32 slots of 192 bytes (integer) or 1024 bytes (float) more.
 //!
 //! ```
 //! use caligo_core::code::{Code, mother_4096};
@@ -79,6 +86,11 @@
 //! const INTEGER: usize = Layout::of(&CODE, Schedule::Layered).bytes(1, 2);
 //! const FLOAT: usize = Layout::of(&CODE, Schedule::Flooding).bytes(4, 4);
 //! assert_eq!((INTEGER, FLOAT), (36608, 127488));
+//!
+//! use caligo_core::decode::sliced::SlicedLayout;
+//! use caligo_core::decode::sliced::alphabet::{Sturdy, Swift};
+//! assert_eq!(SlicedLayout::of::<Swift>(&mother_4096::CODE).total(), 1502);
+//! assert_eq!(SlicedLayout::of::<Sturdy>(&mother_4096::CODE).total(), 1872);
 //! ```
 //!
 //! Scratch of a Toeplitz hash ([`amplify::Toeplitz::scratch_words`]): 10000 bits to 5000, 1264 bytes; less, down
