@@ -68,7 +68,7 @@ impl fmt::Display for Tier {
 }
 
 /// Most iterations of the 8-bit pass of [`Tier::Balanced`], and of a guess.
-const FIRST_PASS: u16 = 40;
+const INTEGER_ITERATIONS: u16 = 40;
 
 /// What an engine does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -131,7 +131,7 @@ impl<'a> Engine<'a> {
         let integer = if tier == Tier::Precise && guesses == 0 {
             None
         } else {
-            let max_iterations = if tier == Tier::Fast { last } else { FIRST_PASS.min(last) };
+            let max_iterations = if tier == Tier::Fast { last } else { INTEGER_ITERATIONS.min(last) };
             let work = Workspace::new(code, schedule, vec![0; layout.messages], vec![0; layout.posteriors])?;
             Some((Decoder { arithmetic: Corrected::default(), max_iterations }, work, vec![0; code.n()]))
         };
