@@ -2,6 +2,7 @@
 //!
 //! Goals are for one core with AVX-512 that runs a chain of additions at 3.7 GHz; they stand in the names.
 
+use caligo_benches::{Frame, frames};
 use caligo_core::code::{Code, LengthError, mother_4096};
 use caligo_core::decode::Outcome;
 use caligo_core::llr::Rates;
@@ -39,21 +40,16 @@ fn decoders(c: &mut Criterion) {
     for (p, qber, goals) in POINTS {
         let (mut a, mut b) = ([0; 64], [0; 64]);
         let Ok(pattern) = order_4096::ORDER.pattern(p, 0, &mut a, &mut b) else { continue };
-        let frames: Vec<_> = (0..FRAMES)
-            .map(|i| {
-                let mut rng = channel::stream(2, i);
-                let sent = channel::random_bits(4096, &mut rng);
-                let mut received = sent.clone();
-                channel::flip(&mut received, 4096, qber, &mut rng);
-                let mut syndrome = [0; 32];
-                code.syndrome(&sent, &mut syndrome).map(|()| (received, syndrome))
-            })
-            .filter_map(Result::ok)
-            .collect();
+        let Ok(frames) = frames(FRAMES, qber, 2) else { continue };
         let rates = Rates::Uniform(qber);
         let inputs: Vec<Input<'_>> = frames
             .iter()
-            .map(|(frame, syndrome)| Input { pattern: &pattern, frame, rates: &rates, syndrome })
+            .map(|Frame { received, syndrome }| Input {
+                pattern: &pattern,
+                frame: received,
+                rates: &rates,
+                syndrome,
+            })
             .collect();
         let mut decisions = vec![0; 64 * inputs.len()];
         let mut outcomes = vec![Outcome::default(); inputs.len()];

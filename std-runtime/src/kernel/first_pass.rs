@@ -28,21 +28,22 @@ enum Choice {
     None,
 }
 
-/// Most punctured positions, and the efficiency below which [`Sturdy`] fails too often: measured where one in ten
-/// frames fails.
-const MOST_PUNCTURED: usize = 700;
-const SWIFT_EFFICIENCY: f64 = 1.6;
+/// Most punctured positions for each alphabet, and least efficiency f: measured where one frame in ten or twenty fails.
 const MOST_PUNCTURED_SWIFT: usize = 400;
+const SWIFT_EFFICIENCY: f64 = 1.6;
+const MOST_PUNCTURED: usize = 700;
+const EFFICIENCY: f64 = 1.15;
+/// More of it for each punctured position.
+const EFFICIENCY_A_POSITION: f64 = 4e-4;
 
 fn choice(code: &QcCode<'_>, input: &Input<'_>) -> Choice {
     let Rates::Uniform(qber) = *input.rates else { return Choice::None };
-    let pattern = input.pattern;
-    let leak = (Code::Qc(*code).m() - pattern.p().min(Code::Qc(*code).m())) as f64;
+    let (pattern, p) = (input.pattern, input.pattern.p());
+    let leak = Code::Qc(*code).m().saturating_sub(p) as f64;
     let f = leak / (pattern.payload() as f64 * limits::entropy(qber));
-    let p = pattern.p();
     if p <= MOST_PUNCTURED_SWIFT && f >= SWIFT_EFFICIENCY {
         Choice::Swift
-    } else if p <= MOST_PUNCTURED && f >= 1.15 + 4e-4 * p as f64 {
+    } else if p <= MOST_PUNCTURED && f >= EFFICIENCY + EFFICIENCY_A_POSITION * p as f64 {
         Choice::Sturdy
     } else {
         Choice::None
@@ -64,7 +65,14 @@ pub(super) struct FirstPass<'a> {
     code: QcCode<'a>,
     machine: Machine,
     most_iterations: u16,
+    /// Of each input.
+    choices: Vec<Choice>,
     queue: Vec<usize>,
+}
+
+/// Memory that suits either alphabet.
+fn planes(code: &QcCode<'_>) -> usize {
+    SlicedLayout::of::<Swift>(code).total().max(SlicedLayout::of::<Sturdy>(code).total())
 }
 
 #[derive(Debug)]
@@ -98,8 +106,8 @@ impl<'a> FirstPass<'a> {
         if code.z() != 64 {
             return None;
         }
-        let planes = SlicedLayout::of::<Swift>(&code).total().max(SlicedLayout::of::<Sturdy>(&code).total());
-        Some(Self { code, machine: Machine::new(planes), most_iterations, queue: Vec::new() })
+        let machine = Machine::new(planes(&code));
+        Some(Self { code, machine, most_iterations, choices: Vec::new(), queue: Vec::new() })
     }
 
     /// Decodes what it can. An outcome that has not converged leaves its decision as it was.
@@ -112,10 +120,12 @@ impl<'a> FirstPass<'a> {
         decisions: &mut [u64],
         outcomes: &mut [Outcome],
     ) -> Result<(), LengthError> {
+        let Self { code, machine, most_iterations: most, choices, queue } = self;
+        choices.clear();
+        choices.extend(inputs.iter().map(|input| choice(code, input)));
         for which in [Choice::Swift, Choice::Sturdy] {
-            let Self { code, machine, most_iterations: most, queue } = self;
             queue.clear();
-            queue.extend((0..inputs.len()).filter(|&i| choice(code, &inputs[i]) == which));
+            queue.extend((0..inputs.len()).filter(|&i| choices[i] == which));
             if queue.is_empty() {
                 continue;
             }
@@ -135,19 +145,6 @@ impl FirstPass<'_> {
     fn with(mut self, machine: Machine) -> Self {
         self.machine = machine;
         self
-    }
-}
-
-#[cfg(test)]
-impl Machine {
-    fn planes(&self) -> usize {
-        match self {
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512(_, memory) => memory.len(),
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2(_, memory) => memory.len(),
-            Self::Portable(_, memory) => memory.len(),
-        }
     }
 }
 
@@ -303,10 +300,7 @@ mod tests {
                 .iter()
                 .map(|(frame, syndrome)| Input { pattern: &pattern, frame, rates: &rates, syndrome })
                 .collect();
-            let Some(planes) = FirstPass::new(&code, 99).map(|first| first.machine.planes()) else {
-                continue;
-            };
-            let results: Vec<_> = machines(planes)
+            let results: Vec<_> = machines(planes(&mother_4096::CODE))
                 .into_iter()
                 .map(|machine| {
                     let mut first = FirstPass::new(&code, 99).map(|first| first.with(machine));
