@@ -4,8 +4,8 @@
 //! added, beliefs are multiplied, and the check-node rule tanh(out/2) = product of tanh(in/2) over the
 //! other edges has tanh(in/2) = (1 - r^2) / (1 + r^2): with n and d the products of numerators and
 //! denominators, the odds sent are (d - n) / (d + n). No exponential, no logarithm; one division an
-//! edge, and a root by Newton's method. Roots, because sums of LLRs up to 138 then fit into `f32`, and a
-//! posterior that were cut off at 69 would forget what its messages add up to. Nothing is fused, and
+//! edge, and a root by Newton's method. Roots, because sums of LLRs up to 122 then fit into `f32`; a
+//! message that would take a posterior beyond is sent in part. Nothing is fused, and
 //! IEEE 754 fixes what is left: a seed gives one result everywhere.
 
 use super::Arithmetic;
@@ -16,10 +16,12 @@ use crate::decode::Outcome;
 const LANES: usize = 64;
 /// Least d + n or d - n, as a part of d, 2^-22: |LLR| is at most 15.9, where 1 - tanh is still exact to a bit.
 const FLOOR: f32 = f32::from_bits((127 - 22) << 23);
-/// Least and greatest belief in a position that is not known, 2^-100 and 2^100.
-const LEAST: f32 = f32::from_bits((127 - 100) << 23);
-const MOST: f32 = f32::from_bits((127 + 100) << 23);
-/// Greatest belief that a check looks at, 2^50.
+/// Least and greatest posterior of a position that is not known, 2^-88 and 2^88: with a message taken out, |log2| is
+/// at most 100, and no product leaves the range of `f32`.
+const LEAST: f32 = f32::from_bits((127 - 88) << 23);
+const MOST: f32 = f32::from_bits((127 + 88) << 23);
+/// Greatest belief that a check looks at, 2^50; its inverse is the least, so that no odds are subnormal, which
+/// processors are slow with.
 const SEEN: f32 = f32::from_bits((127 + 50) << 23);
 
 /// The exact check-node rule in `f32`; beliefs are roots of the odds of a 1.
@@ -91,12 +93,12 @@ impl Rule for SumProduct {
 
     #[inline(always)]
     fn subtract(posterior: f32, message: f32) -> f32 {
-        confined(posterior * message, posterior)
+        posterior * message
     }
 
     #[inline(always)]
     fn add(posterior: f32, message: f32) -> f32 {
-        confined(posterior / message, posterior)
+        confined(posterior / message)
     }
 
     #[inline(always)]
@@ -145,11 +147,12 @@ impl Rule for SumProduct {
         let others = slot.before.times(&running);
         let (mut inverse, mut sum) = ([0.0; L], [0.0; L]);
         for i in 0..L {
-            inverse[i] = inverse_root(sent(others.numerator[i], others.denominator[i]));
+            let odds = sent(others.numerator[i], others.denominator[i]);
+            inverse[i] = cut(inverse_root(odds), incoming[i]);
         }
         for i in 0..L {
             let odds = sent(others.numerator[i], others.denominator[i]);
-            sum[i] = confined(incoming[i] * (odds * inverse_root(odds)), incoming[i]);
+            sum[i] = confined(incoming[i] * (odds * inverse_root(odds)));
         }
         *outgoing = inverse;
         *incoming = sum;
@@ -174,17 +177,34 @@ fn max(a: f32, b: f32) -> f32 {
     f32::from_bits(a.to_bits().max(b.to_bits()))
 }
 
-/// `root` within [`LEAST`] and [`MOST`], unless it was 0 or infinite `before`: then it is known.
+/// `root` within [`LEAST`] and [`MOST`], unless it is 0 or infinite: then it is known.
 #[inline(always)]
-fn confined(root: f32, before: f32) -> f32 {
-    min(max(root, min(before, LEAST)), max(before, MOST))
+fn confined(root: f32) -> f32 {
+    // Infinity wraps to 0 and stays below MOST; then 0 to the end, and stays above LEAST.
+    const UP: u32 = f32::INFINITY.to_bits().wrapping_neg();
+    let bits = root.to_bits().wrapping_add(UP).min(MOST.to_bits().wrapping_add(UP));
+    let bits = bits.wrapping_sub(UP.wrapping_add(1)).max(LEAST.to_bits() - 1);
+    f32::from_bits(bits.wrapping_add(1))
+}
+
+/// The inverse of a message that was cut so that it takes `before` no further than [`LEAST`] or [`MOST`]: a posterior
+/// is the product of its prior and its messages at all times. One that were merely confined would have forgotten some
+/// of them when they are taken out again, and end on the wrong side.
+#[inline(always)]
+fn cut(inverse: f32, before: f32) -> f32 {
+    // Bits plus (88 << 23) are those of 2^88 times the number; nothing is to become 0, infinite or subnormal.
+    const RANGE: u32 = 88 << 23;
+    const INFINITE: u32 = f32::INFINITY.to_bits();
+    let least = before.to_bits().max(RANGE).wrapping_sub(RANGE);
+    let most = before.to_bits().min(INFINITE - RANGE).wrapping_add(RANGE);
+    f32::from_bits(inverse.to_bits().max(least).min(most))
 }
 
 /// 1 and the odds, times the power of two that brings the greater of them to [1/2, 1): products over 96 edges stay
 /// within the range of `f32`.
 #[inline(always)]
 fn scaled(root: f32) -> (f32, f32) {
-    let root = min(root, SEEN);
+    let root = max(min(root, SEEN), 1.0 / SEEN);
     let odds = root * root;
     let exponent = (odds.to_bits() & 0x7f80_0000).max(1f32.to_bits());
     // The exponent field of 2^-e is 254 less that of 2^e.
@@ -213,7 +233,9 @@ fn inverse_root(x: f32) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Arithmetic, SumProduct, confined, inverse_root, scaled, sent};
+    use super::{
+        Arithmetic, LEAST, MOST, Ratio, Rule, Slot, SumProduct, confined, cut, inverse_root, scaled, sent,
+    };
 
     #[test]
     fn inverse_roots_are_accurate() {
@@ -240,12 +262,42 @@ mod tests {
     }
 
     #[test]
+    fn a_posterior_is_the_product_of_prior_and_messages_however_firm() {
+        let prior = SumProduct.quantise(2.6);
+        let (mut posterior, mut messages) = (prior, [1.0f32; 22]);
+        let mut largest = 0.0f64;
+        for step in 0..20_000u64 {
+            let random = step.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            // For a while most say 0, then most say 1: LLRs of 16 from each of 22 checks.
+            let (edge, one) =
+                (random as usize % 22, (random >> 32) % 8 < if step / 500 % 2 == 0 { 1 } else { 7 });
+            let others = Ratio { numerator: [if one { -1.0 } else { 1.0 }], denominator: [1.0] };
+            let slot = Slot { own: Ratio::ONE, before: others };
+            let mut incoming = [SumProduct::subtract(posterior, messages[edge])];
+            let mut outgoing = [0.0];
+            SumProduct.emit(Ratio::ONE, &slot, &mut incoming, &mut outgoing);
+            (posterior, messages[edge]) = (incoming[0], outgoing[0]);
+            let sum = messages.iter().fold(libm::log(prior.into()), |sum, &m| sum - libm::log(m.into()));
+            assert!(
+                (libm::log(posterior.into()) - sum).abs() < 0.01 + 1e-5 * step as f64,
+                "{step} {posterior:e} {sum} {largest}"
+            );
+            largest = largest.max(sum.abs());
+        }
+        assert!(largest > 60.0, "{largest}");
+    }
+
+    #[test]
     fn known_positions_stay_known_and_others_do_not_become_so() {
         for known in [SumProduct::KNOWN, SumProduct::signed(SumProduct::KNOWN, true)] {
-            assert_eq!(confined(known * 1e-3, known), known);
-            assert_eq!(confined(known * 1e3, known), known);
+            assert_eq!(confined(known), known);
+            for inverse in [1e-3, 1.0, 1e3] {
+                let message = cut(inverse, known);
+                assert!(message > 0.0 && message < f32::INFINITY, "{message}");
+                assert_eq!(SumProduct::subtract(known, message), known);
+                assert_eq!(SumProduct::add(known, message), known);
+            }
         }
-        let (low, high) = (confined(0.0, 1e-20), confined(f32::INFINITY, 1e20));
-        assert!(low > 0.0 && high < f32::INFINITY);
+        assert_eq!([confined(1e-30), confined(0.3), confined(1e30)], [LEAST, 0.3, MOST]);
     }
 }
