@@ -175,7 +175,8 @@ struct EffortArgs {
     /// Iterations of the decoder's last stage [default: 40 fast, 100 others].
     #[arg(long, value_name = "I", value_parser = clap::value_parser!(u16).range(1..))]
     max_iterations: Option<u16>,
-    /// Positions to guess in turn after a failure [default: 16 precise, 0 others].
+    /// Positions to guess in turn after a failure [default: 16; fast and balanced guess only
+    /// where few checks are left].
     #[arg(long, value_name = "G", value_parser = clap::value_parser!(u16).range(..=1024))]
     guesses: Option<u16>,
     /// Leave out the bit-sliced pass, so that an arithmetic is seen by itself.

@@ -17,6 +17,7 @@ use caligo_core::code::{Code, LengthError, check_length};
 use caligo_core::decode::{
     Arithmetic, Corrected, Decoder, Doubt, Layout, Outcome, Rule, Schedule, SumProduct, Workspace,
 };
+use caligo_core::limits;
 use caligo_core::llr::{self, Rates};
 use caligo_core::puncture::Pattern;
 use multiversion::multiversion;
@@ -30,9 +31,10 @@ use first_pass::FirstPass;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Tier {
-    /// Bit-sliced min-sum first, then 8-bit corrected min-sum, at most 40 iterations, where that failed.
+    /// Bit-sliced min-sum first, then 8-bit corrected min-sum, at most 40 iterations, where that failed; where few
+    /// checks are left, 16 positions in doubt are guessed in turn.
     Fast,
-    /// The same, then f32 sum-product where that failed.
+    /// The same, with f32 sum-product before the guesses.
     #[default]
     Balanced,
     /// f32 sum-product, at most 100 iterations; where that failed, 16 positions in doubt are guessed in turn.
@@ -48,11 +50,13 @@ impl Tier {
         }
     }
 
-    /// Positions guessed after a failure when no number is asked for.
-    pub const fn default_guesses(self) -> u16 {
+    /// Most unsatisfied checks of a failure that is worth a guess when no number of guesses is asked for. A trapping
+    /// set leaves few, and a guess often breaks it; a frame beyond the code's reach leaves hundreds, and guesses
+    /// would only cost time.
+    const fn guessed_unsatisfied(self) -> u32 {
         match self {
-            Self::Fast | Self::Balanced => 0,
-            Self::Precise => 16,
+            Self::Fast | Self::Balanced => NEAR,
+            Self::Precise => u32::MAX,
         }
     }
 }
@@ -70,6 +74,11 @@ impl fmt::Display for Tier {
 /// Most iterations of the 8-bit pass of [`Tier::Balanced`], and of a guess.
 const INTEGER_ITERATIONS: u16 = 40;
 
+/// Positions guessed after a failure.
+const GUESSES: u16 = 16;
+/// Most unsatisfied checks of a trapping set.
+const NEAR: u32 = 16;
+
 /// What an engine does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Effort {
@@ -79,7 +88,7 @@ pub struct Effort {
     pub schedule: Schedule,
     /// Iterations of the last stage, if not the tier's.
     pub max_iterations: Option<u16>,
-    /// Positions guessed after a failure, if not the tier's number.
+    /// Positions guessed after a failure, if not 16 after those that the tier takes for near.
     pub guesses: Option<u16>,
     /// Leave out the bit-sliced pass, so that an arithmetic is seen by itself.
     pub without_first_pass: bool,
@@ -109,6 +118,8 @@ pub struct Engine<'a> {
     integer: Option<(Decoder<Corrected>, Words<'a, Corrected>, Vec<i16>)>,
     float: Option<(Decoder<SumProduct>, Words<'a, SumProduct>, Vec<f32>)>,
     doubts: Vec<Doubt>,
+    /// Most unsatisfied checks of a failure after which there are guesses.
+    guessed_unsatisfied: u32,
     /// The 8-bit workspace holds a guess, and no state to go on from.
     guessed: bool,
 }
@@ -122,7 +133,8 @@ impl<'a> Engine<'a> {
         let Effort { tier, schedule, .. } = effort;
         let layout = Layout::of(code, schedule);
         let last = effort.max_iterations.unwrap_or(tier.default_iterations());
-        let guesses = effort.guesses.unwrap_or(tier.default_guesses());
+        let guesses = effort.guesses.unwrap_or(GUESSES);
+        let guessed_unsatisfied = effort.guesses.map_or(tier.guessed_unsatisfied(), |_| u32::MAX);
         let first = if tier == Tier::Precise || schedule == Schedule::Flooding || effort.without_first_pass {
             None
         } else {
@@ -150,6 +162,7 @@ impl<'a> Engine<'a> {
             integer,
             float,
             doubts,
+            guessed_unsatisfied,
             guessed: false,
         })
     }
@@ -252,15 +265,24 @@ impl<'a> Engine<'a> {
             outcome = run(decoder, work, priors, start, input, decision)?;
             spent = spent.saturating_add(outcome.iterations);
         }
-        if !outcome.converged && !self.doubts.is_empty() {
-            outcome = self.guess(input, decision)?;
+        let near = outcome.unsatisfied <= self.guessed_unsatisfied;
+        if !outcome.converged && near && !self.doubts.is_empty() {
+            outcome = self.guess(outcome, input, decision)?;
             spent = spent.saturating_add(outcome.iterations);
         }
         Ok(Outcome { iterations: spent, ..outcome })
     }
 
     /// The last stage says where the doubts are; the 8-bit decoder tries them.
-    fn guess(&mut self, input: &Input<'_>, decision: &mut [u64]) -> Result<Outcome, LengthError> {
+    ///
+    /// Where few checks are left, a trapping set holds on to its errors: one more known bit breaks it twice as often if
+    /// the frame is believed less, as if the channel were the noisiest that the code could serve.
+    fn guess(
+        &mut self,
+        failed: Outcome,
+        input: &Input<'_>,
+        decision: &mut [u64],
+    ) -> Result<Outcome, LengthError> {
         let Some((decoder, work, priors)) = &mut self.integer else {
             return Ok(Outcome::default());
         };
@@ -269,7 +291,14 @@ impl<'a> Engine<'a> {
             None => work.doubts(input.syndrome, priors, decision, &mut self.doubts)?,
         };
         self.guessed = true;
-        llr::with_rates(&decoder.arithmetic, input.pattern, input.frame, input.rates, priors)?;
+        let rates = match *input.rates {
+            Rates::Uniform(qber) if failed.unsatisfied <= NEAR => {
+                let leak = work.code().m().saturating_sub(input.pattern.p()) as f64;
+                Rates::Uniform(qber.max(limits::inverse_entropy(leak / input.pattern.payload() as f64)))
+            }
+            rates => rates,
+        };
+        llr::with_rates(&decoder.arithmetic, input.pattern, input.frame, &rates, priors)?;
         run_guesses(decoder, work, priors, &self.doubts[..found], input.syndrome, decision)
     }
 
