@@ -106,6 +106,21 @@ pub fn achievable_fer(n: usize, q: f64, leak: f64) -> f64 {
         .sum()
 }
 
+/// Least whole number of syndrome bits with which [`achievable_fer`] is at most `fer`.
+///
+/// `None` unless 0 < Q < 1/2 and 0 < FER < 1, or where even n bits are too few for the bound.
+pub fn achievable_leak(n: usize, q: f64, fer: f64) -> Option<usize> {
+    if !(q > 0.0 && q < 0.5 && fer > 0.0 && fer < 1.0) || achievable_fer(n, q, n as f64) > fer {
+        return None;
+    }
+    let (mut low, mut high) = (0, n);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if achievable_fer(n, q, middle as f64) <= fer { high = middle } else { low = middle + 1 }
+    }
+    Some(high)
+}
+
 /// Normal approximation of the least leak in bits:
 /// n h + sqrt(n v) z - (1/2) log2 n, z the upper `fer` quantile of the normal distribution.
 pub fn normal_leak(n: usize, q: f64, fer: f64) -> f64 {
@@ -185,9 +200,22 @@ mod tests {
     }
 
     #[test]
+    fn achievable_leak_is_the_first_that_suffices() {
+        for (n, q, fer) in [(4096, 0.1, 0.014406), (2048, 0.05, 0.083834), (1000, 0.02, 1e-3)] {
+            let least = achievable_leak(n, q, fer).unwrap();
+            assert!(achievable_fer(n, q, least as f64) <= fer);
+            assert!(achievable_fer(n, q, least as f64 - 1.0) > fer);
+            let converse = converse_leak(n, q, fer).unwrap();
+            assert!((0.0..6.5).contains(&(least as f64 - converse)), "{least} {converse}");
+        }
+        assert_eq!(achievable_leak(3, 0.3, 1e-9), None);
+    }
+
+    #[test]
     fn nonsense_has_no_limit() {
         for (n, q, fer) in [(0, 0.1, 0.1), (9, 0.0, 0.1), (9, 0.5, 0.1), (9, f64::NAN, 0.1), (9, 0.1, 0.0)] {
             assert_eq!(converse_leak(n, q, fer), None);
+            assert_eq!(achievable_leak(n, q, fer), None);
         }
     }
 }
