@@ -6,7 +6,8 @@
 //! error rate: puncturing raises its rate, shortening lowers it ([`puncture`]), and both are no more
 //! than the initial beliefs of the decoder ([`llr`]).
 //!
-//! What the two then share is longer than what is secret of it: [`amplify`] hashes it down.
+//! What the two then share is longer than what is secret of it: [`amplify`] hashes it down. How long it may be in
+//! oblivious transfer, where one party may be the adversary, is what [`security`] computes.
 //!
 //! Everything here is a pure function of its arguments: no clock, no entropy, no allocation (unless
 //! the `alloc` feature is on), no `unsafe`. Buffers are the caller's and their sizes are `const fn`.
@@ -99,6 +100,7 @@
 //! # Features
 //!
 //! * `alloc`: rank over GF(2), in the module `rank`.
+//! * `serde`: the parameters of [`security`] can be written and read; reading checks them.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -118,6 +120,7 @@ pub mod puncture;
 pub mod rank;
 pub mod rate;
 pub mod reconcile;
+pub mod security;
 mod syndrome;
 pub mod verify;
 pub mod wire;

@@ -88,6 +88,7 @@ impl Kind {
 
 /// How blocks are reconciled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 #[non_exhaustive]
 pub enum Strategy {
     /// One syndrome at a rate chosen for the QBER (Elkouss et al. 2010).

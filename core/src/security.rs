@@ -1,0 +1,22 @@
+//! Security of oblivious transfer in the noisy-storage model, at finite size.
+//!
+//! Dishonest Bob may compute without limit, but what he stores while both wait decays: each qubit of his
+//! [`Memory`] is depolarised, N_r = r rho + (1 - r) I/2, and he can store only the part nu of them. From this
+//! follows how many bits of one of Alice's two strings he does not know, and from that how long the strings
+//! may be. The error rate between honest parties is no part of the proofs; the syndromes that correct it are.
+//!
+//! | module | what comes in → what goes out |
+//! |---|---|
+//! | [`parameters`] | numbers of a device and its adversary → [`NsmParameters`], or what is out of range |
+//! | [`storage`] | r, nu → capacity, exponents and min-entropy rates of a memory |
+//!
+//! Entropy, varentropy, the finite-length converse and the achievability bound of reconciliation are in
+//! [`limits`](crate::limits). All logarithms are to base 2 and all entropies in bits unless said otherwise.
+//! No function here gives NaN for finite arguments.
+
+mod divergence;
+pub mod parameters;
+pub mod storage;
+
+pub use parameters::{Epsilon, NsmParameters, NsmRecord, Pairs, ParameterError, Quantity};
+pub use storage::Memory;
