@@ -9,14 +9,20 @@
 //! |---|---|
 //! | [`parameters`] | numbers of a device and its adversary → [`NsmParameters`], or what is out of range |
 //! | [`storage`] | r, nu → capacity, exponents and min-entropy rates of a memory |
+//! | [`uncertainty`] | measured qubits, epsilon → min-entropy rate of BB84 bits |
+//! | [`length`](mod@length) | min-entropy, leak, epsilon → bits that may be used |
 //!
 //! Entropy, varentropy, the finite-length converse and the achievability bound of reconciliation are in
 //! [`limits`](crate::limits). All logarithms are to base 2 and all entropies in bits unless said otherwise.
 //! No function here gives NaN for finite arguments.
 
 mod divergence;
+pub mod length;
 pub mod parameters;
 pub mod storage;
+pub mod uncertainty;
 
+pub use length::{Budget, Erven, ErvenLength};
 pub use parameters::{Epsilon, NsmParameters, NsmRecord, Pairs, ParameterError, Quantity};
 pub use storage::Memory;
+pub use uncertainty::Relation;
