@@ -10,6 +10,7 @@
 //! | [`parameters`] | numbers of a device and its adversary → [`NsmParameters`], or what is out of range |
 //! | [`storage`] | r, nu → capacity, exponents and min-entropy rates of a memory |
 //! | [`uncertainty`] | measured qubits, epsilon → min-entropy rate of BB84 bits |
+//! | [`sampling`] | errors in a sample → bounds of an error rate |
 //! | [`length`](mod@length) | min-entropy, leak, epsilon → bits that may be used |
 //!
 //! Entropy, varentropy, the finite-length converse and the achievability bound of reconciliation are in
@@ -19,6 +20,7 @@
 mod divergence;
 pub mod length;
 pub mod parameters;
+pub mod sampling;
 pub mod storage;
 pub mod uncertainty;
 
