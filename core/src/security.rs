@@ -11,20 +11,41 @@
 //! | [`storage`] | r, nu → capacity, exponents and min-entropy rates of a memory |
 //! | [`uncertainty`] | measured qubits, epsilon → min-entropy rate of BB84 bits |
 //! | [`sampling`] | errors in a sample → bounds of an error rate |
+//! | [`source`] | fidelity, efficiencies, errors → yield and error rate of pairs |
 //! | [`length`](mod@length) | min-entropy, leak, epsilon → bits that may be used |
+//! | [`forecast`] | [`NsmParameters`], [`Targets`] → what a run gives, or the inequality that forbids it |
 //!
 //! Entropy, varentropy, the finite-length converse and the achievability bound of reconciliation are in
 //! [`limits`](crate::limits). All logarithms are to base 2 and all entropies in bits unless said otherwise.
 //! No function here gives NaN for finite arguments.
+//!
+//! ```
+//! use caligo_core::security::{Forecast, NsmParameters, NsmRecord, Proof, TargetRecord, Targets};
+//!
+//! let parameters = NsmParameters::new(NsmRecord {
+//!     storage_noise_r: Some(0.3),
+//!     storage_rate_nu: 0.01,
+//!     channel_fidelity: 0.99,
+//!     detection_eff_eta: 0.9,
+//!     ..NsmRecord::default()
+//! })?;
+//! let forecast = Forecast::of(&parameters, &Targets::new(TargetRecord::default())?);
+//! assert!(forecast.feasible(Proof::StrongConverse).is_ok_and(|budget| budget.length() > 10_000));
+//! # Ok::<(), caligo_core::security::ParameterError>(())
+//! ```
 
 mod divergence;
+pub mod forecast;
 pub mod length;
 pub mod parameters;
 pub mod sampling;
+pub mod source;
 pub mod storage;
 pub mod uncertainty;
 
+pub use forecast::{Forecast, Inequality, Infeasible, Proof, TargetRecord, Targets};
 pub use length::{Budget, Erven, ErvenLength};
 pub use parameters::{Epsilon, NsmParameters, NsmRecord, Pairs, ParameterError, Quantity};
+pub use source::{Arm, Coincidences};
 pub use storage::Memory;
 pub use uncertainty::Relation;
