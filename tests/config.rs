@@ -164,6 +164,15 @@ fn what_has_no_meaning_is_refused_by_name() {
             "dir/c.yaml:4: unknown key `reconciliation.symmetric.rounds`, expected one of max_iterations, prior",
         ),
         (
+            "reconcilliation: {}",
+            "dir/c.yaml:1: unknown key `reconcilliation` (nearest: `reconciliation`), expected one of reconciliation",
+        ),
+        (
+            "reconciliation:\n  symmetric:\n    priors: 0.1\n    x: 1\n",
+            "dir/c.yaml:3: unknown key `reconciliation.symmetric.priors` (nearest: `prior`), \
+             expected one of max_iterations, prior",
+        ),
+        (
             "reconciliation:\n  strategy: Blind\n",
             "dir/c.yaml:2: reconciliation.strategy: \
              expected one of baseline, blind, symmetric, found \"Blind\"",

@@ -245,12 +245,14 @@ pub enum ConfigError {
         message: String,
     },
     /// A key that means nothing here.
-    #[error("{place}: unknown key `{key}`, expected one of {known}")]
+    #[error("{place}: unknown key `{key}`{}, expected one of {known}", suggestion(*nearest))]
     UnknownKey {
         /// Where.
         place: Place,
         /// The key's path.
         key: String,
+        /// The one of `known` that is much like it.
+        nearest: Option<&'static str>,
         /// The keys that stand there.
         known: String,
     },
@@ -266,6 +268,10 @@ pub enum ConfigError {
         /// What was found.
         found: String,
     },
+}
+
+fn suggestion(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |name| format!(" (nearest: `{name}`)"))
 }
 
 impl Settings {

@@ -139,9 +139,11 @@ impl<'a> Section<'a> {
         let Some((name, _)) = self.entries.iter().min_by_key(|(name, _)| name.referenced.line()) else {
             return Ok(());
         };
+        let found = shown(&name.value);
         Err(ConfigError::UnknownKey {
             place: self.place(line(name)),
-            key: self.key(&shown(&name.value)),
+            nearest: nearest(&found, &self.known),
+            key: self.key(&found),
             known: self.known.join(", "),
         })
     }
@@ -227,6 +229,13 @@ impl<'a> Section<'a> {
             _ => Err("a path (one that looks like a number needs quotes)".into()),
         })
     }
+}
+
+/// The one of `names` that `found` may be a slip of: the nearest, if most of its letters need no change.
+fn nearest(found: &str, names: &[&'static str]) -> Option<&'static str> {
+    let likeness = |name: &&str| strsim::normalized_damerau_levenshtein(found, name);
+    let best = names.iter().copied().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+    (likeness(&best) >= 0.5).then_some(best)
 }
 
 /// A value and where it stands.
