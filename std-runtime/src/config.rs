@@ -21,6 +21,7 @@ use crate::kernel::{Effort, Tier};
 use crate::matrix::library::Library;
 use crate::session::local::{Config, QberSource};
 
+pub mod nsm;
 mod yaml;
 
 use yaml::{Limit, Raw, Section};
@@ -328,17 +329,7 @@ impl Settings {
     /// # Errors
     /// [`ConfigError`] says where the file is not as it has to be.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let io = |source| ConfigError::Io { path: path.into(), source };
-        let mut bytes = Vec::new();
-        // Bounded while it is read, for the path may be a device or a pipe.
-        File::open(path)
-            .and_then(|file| file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes))
-            .map_err(io)?;
-        if bytes.len() > MAX_BYTES {
-            return Err(ConfigError::TooLarge { path: path.into() });
-        }
-        let text = String::from_utf8(bytes).map_err(|_| io(io::Error::other("expected UTF-8 text")))?;
-        Self::parse(&text, path)
+        Self::parse(&text_of(path)?, path)
     }
 
     /// Reads `text`, the content of the file at `path`.
@@ -346,9 +337,6 @@ impl Settings {
     /// # Errors
     /// As [`read`](Self::read).
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        if text.len() > MAX_BYTES {
-            return Err(ConfigError::TooLarge { path: path.into() });
-        }
         let root = yaml::parse(text, path)?;
         let mut warnings = Vec::new();
         let mut top = Section::new(path, String::new(), root, &mut warnings)?;
@@ -356,6 +344,18 @@ impl Settings {
         top.finish()?;
         Ok(Self { warnings, ..settings })
     }
+}
+
+/// The text of the file at `path`.
+fn text_of(path: &Path) -> Result<String, ConfigError> {
+    let io = |source| ConfigError::Io { path: path.into(), source };
+    let mut bytes = Vec::new();
+    // Bounded while it is read, for the path may be a device or a pipe.
+    File::open(path).and_then(|file| file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)).map_err(io)?;
+    if bytes.len() > MAX_BYTES {
+        return Err(ConfigError::TooLarge { path: path.into() });
+    }
+    String::from_utf8(bytes).map_err(|_| io(io::Error::other("expected UTF-8 text")))
 }
 
 const QBER: Limit = ("a QBER, a number from 0 to below 0.5", |q| (0.0..0.5).contains(&q));

@@ -4,6 +4,8 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
+use caligo_core::security::Quantity;
+use caligo_core::security::parameters::Range;
 use clap::ValueEnum;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{
@@ -11,13 +13,16 @@ use serde_saphyr::{
     UserMessageFormatter,
 };
 
-use super::{ConfigError, Place, Prior, QBER};
+use super::{ConfigError, MAX_BYTES, Place, Prior, QBER};
 
 /// What is expected of a number, and the test for it.
 pub(super) type Limit = (&'static str, fn(f64) -> bool);
 
 /// The tree of `text`, the content of the file at `path`.
 pub(super) fn parse(text: &str, path: &Path) -> Result<Node, ConfigError> {
+    if text.len() > MAX_BYTES {
+        return Err(ConfigError::TooLarge { path: path.into() });
+    }
     serde_saphyr::from_str_with_options(text, options()).map_err(|error| {
         let line = error.location().map(|at| at.line()).filter(|&line| line > 0);
         let message = match &error {
@@ -58,8 +63,11 @@ fn options() -> Options {
 pub(super) struct Section<'a> {
     file: &'a Path,
     name: String,
+    line: Option<u64>,
     entries: Vec<(Spanned<String>, Node)>,
     known: Vec<&'static str>,
+    /// The first complaint that can wait for a key misspelt.
+    missing: Option<ConfigError>,
     warnings: &'a mut Vec<String>,
 }
 
@@ -71,7 +79,7 @@ impl<'a> Section<'a> {
         warnings: &'a mut Vec<String>,
     ) -> Result<Self, ConfigError> {
         let line = line(&node);
-        let mut section = Self { file, name, entries: Vec::new(), known: Vec::new(), warnings };
+        let mut section = Self::empty(file, name, line, warnings);
         match node.value {
             Raw::Null => Ok(section),
             Raw::Section(entries) => {
@@ -85,6 +93,10 @@ impl<'a> Section<'a> {
                 found: other.to_string(),
             }),
         }
+    }
+
+    fn empty(file: &'a Path, name: String, line: Option<u64>, warnings: &'a mut Vec<String>) -> Self {
+        Self { file, name, line, entries: Vec::new(), known: Vec::new(), missing: None, warnings }
     }
 
     pub(super) fn place(&self, line: Option<u64>) -> Place {
@@ -128,16 +140,46 @@ impl<'a> Section<'a> {
         read: impl FnOnce(&mut Section<'_>) -> Result<T, ConfigError>,
     ) -> Result<T, ConfigError> {
         let Some(node) = self.take(key) else { return Ok(T::default()) };
-        let mut section = Section::new(self.file, self.key(key), node, self.warnings)?;
-        let value = read(&mut section)?;
-        section.finish()?;
+        Section::new(self.file, self.key(key), node, self.warnings)?.wholly(read)
+    }
+
+    /// A section that has to be there: if it is not, what it needs is missing.
+    pub(super) fn required<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(&mut Section<'_>) -> Result<T, ConfigError>,
+    ) -> Result<T, ConfigError> {
+        let section = match self.take(key) {
+            Some(node) => Section::new(self.file, self.key(key), node, self.warnings)?,
+            None => Section::empty(self.file, self.key(key), None, self.warnings),
+        };
+        section.wholly(read)
+    }
+
+    fn wholly<T>(
+        mut self,
+        read: impl FnOnce(&mut Section<'_>) -> Result<T, ConfigError>,
+    ) -> Result<T, ConfigError> {
+        let value = read(&mut self)?;
+        self.finish()?;
         Ok(value)
+    }
+
+    /// Notes that `key` of this section is not as `expected`. [`finish`](Self::finish) says so.
+    pub(super) fn refuse(&mut self, key: Option<&str>, expected: &dyn fmt::Display, found: &str) {
+        let refused = ConfigError::Expected {
+            place: self.place(self.line),
+            key: key.map_or_else(|| self.name.clone(), |key| self.key(key)),
+            expected: expected.to_string(),
+            found: found.into(),
+        };
+        self.missing.get_or_insert(refused);
     }
 
     pub(super) fn finish(self) -> Result<(), ConfigError> {
         // `swap_remove` has changed their order.
         let Some((name, _)) = self.entries.iter().min_by_key(|(name, _)| name.referenced.line()) else {
-            return Ok(());
+            return self.missing.map_or(Ok(()), Err);
         };
         let found = shown(&name.value);
         Err(ConfigError::UnknownKey {
@@ -154,6 +196,24 @@ impl<'a> Section<'a> {
         (expected, ok): Limit,
     ) -> Result<Option<f64>, ConfigError> {
         self.value(key, |raw| raw.number().filter(|&x| ok(x)).ok_or_else(|| expected.into()))
+    }
+
+    pub(super) fn ranged(&mut self, key: &'static str, range: Range) -> Result<Option<f64>, ConfigError> {
+        self.value(key, |raw| raw.number().filter(|&x| range.contains(x)).ok_or_else(|| range.to_string()))
+    }
+
+    pub(super) fn quantity(&mut self, quantity: Quantity) -> Result<Option<f64>, ConfigError> {
+        self.ranged(quantity.name(), quantity.range())
+    }
+
+    /// A quantity that has to be given; the least there is until [`finish`](Self::finish) refuses the
+    /// section.
+    pub(super) fn needed(&mut self, quantity: Quantity) -> Result<f64, ConfigError> {
+        let found = self.quantity(quantity)?;
+        if found.is_none() {
+            self.refuse(Some(quantity.name()), &quantity.range(), "nothing");
+        }
+        Ok(found.unwrap_or(quantity.range().low))
     }
 
     /// A number, or a word instead.
