@@ -1,61 +1,14 @@
 //! `caligo-run` as its users run it.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod runner;
+
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
+use std::process::Command;
 
+use runner::Bench;
 use serde_json::Value;
-
-struct Bench {
-    dir: tempfile::TempDir,
-}
-
-impl Bench {
-    fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap() }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn run(&self, line: &str) -> Output {
-        self.run_with(line, &[])
-    }
-
-    fn run_with(&self, line: &str, env: &[(&str, &str)]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_caligo-run"))
-            .args(line.split_whitespace())
-            .envs(env.iter().copied())
-            .current_dir(self.dir.path())
-            .output()
-            .unwrap()
-    }
-
-    fn ok(&self, line: &str) -> String {
-        let output = self.run(line);
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{line}: {stderr}");
-        assert!(stderr.is_empty(), "{line} is not quiet: {stderr}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    fn json(&self, line: &str) -> Value {
-        serde_json::from_str(&self.ok(line)).unwrap()
-    }
-
-    /// The one line on standard error of a command that ends with `code`.
-    fn refused(&self, line: &str, code: i32) -> String {
-        let output = self.run(line);
-        let stderr = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(code), "{line}: {stderr}");
-        assert!(output.stdout.is_empty(), "{line}");
-        assert_eq!(stderr.lines().count(), 1, "{line}: {stderr}");
-        assert!(stderr.starts_with("caligo-run: ") && !stderr.contains("panicked"), "{stderr}");
-        stderr
-    }
-}
 
 #[test]
 fn without_the_processors_own_instructions_the_bits_are_the_same() {
