@@ -2,6 +2,7 @@
 //!
 //! Exit code 0 when all is done, 1 when something failed, 2 when the command was not understood.
 
+mod bounds;
 mod code;
 mod demo_keys;
 mod efficiency;
@@ -44,6 +45,8 @@ enum Command {
     Fer(fer::FerArgs),
     /// Measure what each strategy discloses, over simulated keys.
     Efficiency(efficiency::EfficiencyArgs),
+    /// Compute security bounds of oblivious transfer in the noisy-storage model.
+    Bounds(bounds::BoundsArgs),
     /// Write a reproducible pair of key files with errors.
     DemoKeys(demo_keys::DemoArgs),
     /// Build, inspect, import and export codes.
@@ -114,6 +117,7 @@ impl Cli {
             Command::Bob(args) => peer::bob(&args),
             Command::Fer(args) => fer::run(&args),
             Command::Efficiency(args) => efficiency::run(&args),
+            Command::Bounds(args) => bounds::run(&args),
             Command::DemoKeys(args) => demo_keys::run(&args),
             Command::Code(command) => code::run(&command),
         }

@@ -5,10 +5,12 @@
 //! * [`amplify`]: privacy amplification, likewise; [`dispatch`] can be told not to.
 //! * [`channel`], [`montecarlo`], [`calibrate`]: seeded simulation, and the rate table measured by it.
 //! * [`keyfile`], [`session`]: key files, and what makes two of them one.
+//! * [`bounds`]: the core's security formulas for a parameter file.
 //! * [`cli`]: the command line, arguments and printing only.
 #![forbid(unsafe_code)]
 
 pub mod amplify;
+pub mod bounds;
 pub mod calibrate;
 pub mod channel;
 pub mod cli;
