@@ -76,8 +76,10 @@ const INTEGER_ITERATIONS: u16 = 40;
 
 /// Positions guessed after a failure.
 const GUESSES: u16 = 16;
+/// Most unsatisfied checks of a frame that a few errors keep from being decoded.
+const NEAR: u32 = 128;
 /// Most unsatisfied checks of a trapping set.
-const NEAR: u32 = 16;
+const TRAPPED: u32 = 16;
 
 /// What an engine does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -292,7 +294,7 @@ impl<'a> Engine<'a> {
         };
         self.guessed = true;
         let rates = match *input.rates {
-            Rates::Uniform(qber) if failed.unsatisfied <= NEAR => {
+            Rates::Uniform(qber) if failed.unsatisfied <= TRAPPED => {
                 let leak = work.code().m().saturating_sub(input.pattern.p()) as f64;
                 Rates::Uniform(qber.max(limits::inverse_entropy(leak / input.pattern.payload() as f64)))
             }
