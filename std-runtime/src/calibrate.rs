@@ -185,8 +185,12 @@ pub fn rust(n: usize, m: usize, command: &str, [precise, balanced, fast]: &[Vec<
     );
     for (name, doc, rows) in [
         ("PRECISE", "f32 sum-product, 100 iterations, then 16 guesses.", precise),
-        ("BALANCED", "8-bit corrected min-sum, 40 iterations, then f32 sum-product, 100.", balanced),
-        ("FAST", "8-bit corrected min-sum, 40 iterations.", fast),
+        (
+            "BALANCED",
+            "Bit-sliced and 8-bit min-sum, then f32 sum-product, 100 iterations, then guesses.",
+            balanced,
+        ),
+        ("FAST", "Bit-sliced and 8-bit min-sum, 40 iterations, then guesses.", fast),
     ] {
         let _ = write!(
             text,

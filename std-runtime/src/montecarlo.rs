@@ -170,8 +170,10 @@ impl<'a> Simulator<'a> {
             let mut rng = channel::stream(seed, index);
             channel::fill(sent, code.n(), &mut rng);
             code.syndrome(sent, syndrome)?;
-            received.copy_from_slice(sent);
-            channel::flip(received, code.n(), qber, &mut rng);
+            let errors = channel::errors(code.n(), qber, &mut rng);
+            for ((received, &sent), error) in received.iter_mut().zip(&*sent).zip(errors) {
+                *received = sent ^ error;
+            }
             // Shortened positions are known without error.
             for ((word, &mask), &original) in received.iter_mut().zip(pattern.shortened()).zip(&*sent) {
                 *word = *word & !mask | original & mask;
