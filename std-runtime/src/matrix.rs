@@ -11,3 +11,4 @@ pub mod patterns;
 pub mod peg;
 pub mod qc_file;
 pub mod sparse;
+pub mod words;

@@ -15,6 +15,7 @@ use super::cycles::{self, Spectrum};
 use super::patterns::{self, Orders};
 use super::peg::{self, Design};
 use super::qc_file;
+use super::words::{self, Limits};
 
 /// Seed of the committed mother code.
 pub const MOTHER_SEED: u64 = 1003;
@@ -28,8 +29,21 @@ pub fn mother_design() -> Design {
         rows: 32,
         degrees: vec![(2, 31), (3, 19), (4, 1), (5, 2), (6, 2), (7, 3), (20, 1), (22, 5)],
         passes: 1,
+        unwanted: UNWANTED.into(),
     }
 }
+
+/// Codewords, and words with two unsatisfied checks, with no level of the path punctured, and with one, two and three.
+const UNWANTED: [Limits; 8] = [
+    Limits { weight: 3, unsatisfied: 2, variables: 4, hits: 14, merged: 8 },
+    Limits { weight: 5, unsatisfied: 2, variables: 4, hits: 14, merged: 4 },
+    Limits { weight: 9, unsatisfied: 2, variables: 4, hits: 14, merged: 2 },
+    Limits { weight: 16, unsatisfied: 2, variables: 4, hits: 14, merged: 1 },
+    Limits { weight: 6, unsatisfied: 0, variables: 4, hits: 14, merged: 8 },
+    Limits { weight: 11, unsatisfied: 0, variables: 6, hits: 18, merged: 4 },
+    Limits { weight: 20, unsatisfied: 0, variables: 6, hits: 18, merged: 2 },
+    Limits { weight: 36, unsatisfied: 0, variables: 6, hits: 18, merged: 1 },
+];
 
 /// One file: name and content.
 pub type File = (String, String);
@@ -59,6 +73,7 @@ pub fn mother(seed: u64) -> Result<(Vec<File>, File), CodeError> {
         check_degrees: histogram(base.row_degrees().into_iter(), base.z),
         rank: rank::rank(&code),
         structure: Structure::of(&base),
+        words: UNWANTED.map(|limits| Words { limits, found: words::all(&base, &limits).len() }).into(),
     };
     let rust = mother_rust(&base, &tables, &command, &hash);
     Ok((
@@ -143,6 +158,16 @@ struct MotherManifest<'a> {
     rank: usize,
     #[serde(flatten)]
     structure: Structure,
+    words: Vec<Words>,
+}
+
+/// A search for words of low weight.
+#[derive(Debug, Serialize)]
+struct Words {
+    #[serde(flatten)]
+    limits: Limits,
+    /// Words found within them, up to shifts of all lanes.
+    found: usize,
 }
 
 #[derive(Serialize)]

@@ -8,7 +8,9 @@
 //! all z copies of the circulant in place. Long cycles through the path's degree-2 variables have low
 //! ACE however long they are, so the walk follows them deeper than it follows others. Circulants of
 //! one column have different shifts: a variable meets each path at most once, and no puncturing can
-//! merge two of its checks. At last circulants are taken out and placed again, one at a time.
+//! merge two of its checks. Then circulants are taken out and placed again, one at a time; at last those
+//! of words of low weight (`words`), of the code as it is and of the code with levels of the path
+//! punctured.
 //!
 //! PEG: Hu, Eleftheriou, Arnold 2005. ACE: Tian, Jones, Villasenor, Wesel 2004.
 
@@ -17,6 +19,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 
 use super::base::BaseMatrix;
+use super::words::{self, Limits, Word};
 
 /// What to build.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +32,8 @@ pub struct Design {
     pub degrees: Vec<(usize, usize)>,
     /// Passes of removal and replacement over all circulants.
     pub passes: usize,
+    /// Words that the code is to be without; the quick ones first.
+    pub unwanted: Vec<Limits>,
 }
 
 /// Longest cycle considered, in variables.
@@ -41,6 +46,13 @@ const LENGTH_WEIGHT: [f64; DEPTH + 1] =
 const ACE_HALVING: f64 = 3.0;
 /// Places evaluated with their whole circulant inserted.
 const CANDIDATES: usize = 6;
+/// Places tried for a circulant of an unwanted word.
+const MENDING_CANDIDATES: usize = 16;
+/// Weight of its cycles at most, over that where it was.
+const MENDED_WEIGHT: f64 = 3.0;
+
+/// Circulants moved at most to be rid of them.
+const MENDS: usize = 150;
 
 struct Builder<'a> {
     design: &'a Design,
@@ -62,7 +74,8 @@ pub fn build(design: &Design, seed: u64) -> BaseMatrix {
             break;
         }
     }
-    builder.finish()
+    builder.mend();
+    builder.base()
 }
 
 impl<'a> Builder<'a> {
@@ -122,8 +135,75 @@ impl<'a> Builder<'a> {
         moved
     }
 
+    /// Moves circulants of unwanted words until none is left.
+    fn mend(&mut self) {
+        let base = self.base();
+        let mut words: Vec<Word> =
+            self.design.unwanted.iter().flat_map(|limits| words::all(&base, limits)).collect();
+        for _ in 0..MENDS {
+            if words.is_empty() {
+                break;
+            }
+            let word = &words[self.below(words.len())];
+            let column = word.variables[self.rng.next_u64() as usize % word.variables.len()].0;
+            let at = self.below(self.columns[column].len());
+            let (row, shift) = self.columns[column][at];
+            let here = |word: &Word| word.variables.iter().any(|v| v.0 == column);
+            let before = words.iter().filter(|word| here(word)).count();
+            let heaviest = MENDED_WEIGHT * self.closed_walks(column, (row, shift));
+            self.remove(column, row, shift);
+            let mut best = (before, (row, shift), None);
+            for place in self.places(column, Some((row, shift))).into_iter().take(MENDING_CANDIDATES) {
+                self.insert(column, place.0, place.1);
+                if self.closed_walks(column, place) > heaviest {
+                    self.remove(column, place.0, place.1);
+                    continue;
+                }
+                let base = self.base();
+                let mut found = Vec::new();
+                for limits in &self.design.unwanted {
+                    found.extend(words::through(&base, column, limits));
+                    if found.len() >= best.0 {
+                        break;
+                    }
+                }
+                self.remove(column, place.0, place.1);
+                if found.len() < best.0 {
+                    best = (found.len(), place, Some(found));
+                }
+                if best.0 == 0 {
+                    break;
+                }
+            }
+            self.insert(column, best.1.0, best.1.1);
+            if let Some(found) = best.2 {
+                words.retain(|word| !here(word));
+                words.extend(found);
+            }
+        }
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        (self.rng.next_u64() % bound as u64) as usize
+    }
+
     /// The place of least added weight among rows with room; `current` wins ties.
     fn best_place(&mut self, column: usize, current: Option<(usize, usize)>) -> (usize, usize) {
+        let places = self.places(column, current);
+        let mut best = (f64::INFINITY, current.unwrap_or((0, 0)));
+        for (row, shift) in current.into_iter().chain(places).take(CANDIDATES) {
+            self.insert(column, row, shift);
+            let weight = self.closed_walks(column, (row, shift));
+            self.remove(column, row, shift);
+            if weight < best.0 {
+                best = (weight, (row, shift));
+            }
+        }
+        best.1
+    }
+
+    /// Places among rows with room, and in the row of `current`, by the weight of the cycles closed, one lane's.
+    fn places(&mut self, column: usize, current: Option<(usize, usize)>) -> Vec<(usize, usize)> {
         let (z, rows) = (self.design.z, self.design.rows);
         let cap = self.degree.iter().sum::<usize>().div_ceil(rows);
         let taken: Vec<(usize, usize)> = self.columns[column].clone();
@@ -143,17 +223,7 @@ impl<'a> Builder<'a> {
             }
         }
         places.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        let candidates = current.into_iter().chain(places.iter().map(|&(_, _, row, shift)| (row, shift)));
-        let mut best = (f64::INFINITY, current.unwrap_or((0, 0)));
-        for (row, shift) in candidates.take(CANDIDATES) {
-            self.insert(column, row, shift);
-            let weight = self.closed_walks(column, (row, shift));
-            self.remove(column, row, shift);
-            if weight < best.0 {
-                best = (weight, (row, shift));
-            }
-        }
-        best.1
+        places.into_iter().map(|(_, _, row, shift)| (row, shift)).collect()
     }
 
     /// For each (row, shift): the weight of the cycles an edge there would close with the edges that
@@ -217,13 +287,14 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn finish(self) -> BaseMatrix {
+    fn base(&self) -> BaseMatrix {
         let columns = self
             .columns
-            .into_iter()
-            .map(|mut entries| {
+            .iter()
+            .map(|entries| {
+                let mut entries: Vec<_> = entries.iter().map(|&(r, s)| (r as u16, s as u16)).collect();
                 entries.sort_unstable();
-                entries.into_iter().map(|(r, s)| (r as u16, s as u16)).collect()
+                entries
             })
             .collect();
         BaseMatrix { z: self.design.z, rows: self.design.rows, columns }
