@@ -18,6 +18,18 @@ pub struct Arm {
 impl Arm {
     /// Loses nothing and errs never.
     pub const PERFECT: Self = Self { efficiency: 1.0, error: 0.0 };
+
+    /// eta + (1 - eta) q0 with q0 = 1 - (1 - dark)^2: probability that a detector of the side clicks in a round
+    /// whose pair has left the source.
+    pub fn click_probability(&self, dark: f64) -> f64 {
+        part(self.efficiency) + self.dark(dark)
+    }
+
+    /// (1 - eta) q0: probability that it clicks without its photon.
+    fn dark(&self, dark: f64) -> f64 {
+        let dark = part(dark);
+        (1.0 - part(self.efficiency)) * dark * (2.0 - dark)
+    }
 }
 
 /// What rounds give in which both sides click.
@@ -38,10 +50,9 @@ impl Coincidences {
     /// (the physical model; Werner 1989 for the state). Arguments outside [0, 1] count as its ends. Q is 1/2
     /// where nothing clicks.
     pub fn of(fidelity: f64, alice: Arm, bob: Arm, dark: f64) -> Self {
-        let (eta_a, eta_b, dark) = (part(alice.efficiency), part(bob.efficiency), part(dark));
+        let (eta_a, eta_b) = (part(alice.efficiency), part(bob.efficiency));
         let error = then(then(2.0 * (1.0 - part(fidelity)) / 3.0, part(alice.error)), part(bob.error));
-        let q0 = dark * (2.0 - dark);
-        let (dark_a, dark_b) = ((1.0 - eta_a) * q0, (1.0 - eta_b) * q0);
+        let (dark_a, dark_b) = (alice.dark(dark), bob.dark(dark));
         let photons = eta_a * eta_b;
         let random = eta_a * dark_b + dark_a * (eta_b + dark_b);
         let probability = photons + random;
@@ -61,15 +72,21 @@ fn then(a: f64, b: f64) -> f64 {
 }
 
 impl NsmParameters {
-    /// What the pairs of these parameters give. The detector error is Bob's; where pairs are heralded, Alice
-    /// loses nothing.
-    pub fn coincidences(&self) -> Coincidences {
+    /// Alice's arm and Bob's. The detector error is Bob's; where pairs are heralded, Alice loses nothing.
+    pub fn arms(&self) -> [Arm; 2] {
         let p = self.record();
         let bob = Arm { efficiency: p.detection_eff_eta, error: p.detector_error };
         let alice = match p.pairs {
             Pairs::Heralded => Arm::PERFECT,
             Pairs::Emitted => Arm { efficiency: p.detection_eff_eta, error: 0.0 },
         };
+        [alice, bob]
+    }
+
+    /// What the pairs of these parameters give.
+    pub fn coincidences(&self) -> Coincidences {
+        let p = self.record();
+        let [alice, bob] = self.arms();
         Coincidences::of(p.channel_fidelity, alice, bob, p.dark_count_prob)
     }
 
@@ -134,6 +151,7 @@ mod tests {
         let expected = (0.3 + 0.7 * q0) * (0.6 + 0.4 * q0);
         let found = Coincidences::of(0.95, alice, bob, dark);
         close(found.probability, expected, 1e-15);
+        close(alice.click_probability(dark) * bob.click_probability(dark), expected, 1e-15);
         close(found.sifted_rate(), expected / 2.0, 1e-15);
         let error = then(then(0.1 / 3.0, 0.02), 0.01);
         close(found.qber, (0.18 * error + 0.5 * (expected - 0.18)) / expected, 1e-15);
