@@ -10,7 +10,7 @@ use super::mix;
 use crate::dispatch;
 
 /// Words drawn together.
-const LANES: usize = 16;
+pub(super) const LANES: usize = 16;
 
 /// `bits` errors: each bit is a one with probability `q`, independently. NaN counts as 0.
 ///
@@ -20,17 +20,17 @@ const LANES: usize = 16;
 pub fn errors(bits: usize, q: f64, rng: &mut impl Rng) -> Vec<u64> {
     let mut words = vec![0; words_for(bits)];
     let generators = Generators::new(rng);
-    match digits(q) {
-        Some(digits) if dispatch::portable() => fill(&mut words, digits, generators),
-        Some(digits) => fill_dispatched(&mut words, digits, generators),
-        None => words.fill(u64::MAX),
+    if dispatch::portable() {
+        fill(&mut words, digits(q), generators);
+    } else {
+        fill_dispatched(&mut words, digits(q), generators);
     }
     clear_tail(&mut words, bits);
     words
 }
 
 /// 128 binary digits of `q` after the point, none if it is 1 or more.
-fn digits(q: f64) -> Option<u128> {
+pub(super) fn digits(q: f64) -> Option<u128> {
     // Of NaN, too, the maximum is 0.
     let scaled = q.max(0.0) * (1u128 << 64) as f64;
     let below = (scaled - scaled.floor()) * (1u128 << 64) as f64;
@@ -41,41 +41,26 @@ fn digits(q: f64) -> Option<u128> {
     "x86_64+avx+avx2+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+bmi1+bmi2+fma+lzcnt+popcnt",
     "x86_64+avx+avx2+bmi1+bmi2+fma+lzcnt+popcnt",
 ))]
-fn fill_dispatched(words: &mut [u64], digits: u128, generators: Generators) {
+fn fill_dispatched(words: &mut [u64], digits: Option<u128>, generators: Generators) {
     fill(words, digits, generators);
 }
 
 #[inline(always)]
-fn fill(words: &mut [u64], digits: u128, mut generators: Generators) {
+fn fill(words: &mut [u64], digits: Option<u128>, mut generators: Generators) {
     for words in words.chunks_mut(LANES) {
-        let (mut below, mut open) = ([0; LANES], [u64::MAX; LANES]);
-        let mut digits = digits;
-        let mut undecided = digits != 0;
-        while undecided {
-            let one = ((digits >> 127) as u64).wrapping_neg();
-            digits <<= 1;
-            let mut rest = 0;
-            for lane in 0..LANES {
-                let draw = generators.draw(lane);
-                below[lane] |= open[lane] & one & !draw;
-                open[lane] &= draw ^ !one;
-                rest |= open[lane];
-            }
-            // A number whose digits were those of `q` is not below it.
-            undecided = rest != 0 && digits != 0;
-        }
+        let below = generators.below(digits, &[u64::MAX; LANES]);
         words.copy_from_slice(&below[..words.len()]);
     }
 }
 
 /// Generators xoshiro256++ side by side (D. Blackman, S. Vigna, Scrambled linear pseudorandom number generators, ACM
 /// TOMS 47, 2021).
-struct Generators {
+pub(super) struct Generators {
     state: [[u64; LANES]; 4],
 }
 
 impl Generators {
-    fn new(rng: &mut impl Rng) -> Self {
+    pub(super) fn new(rng: &mut impl Rng) -> Self {
         let state = [(); 4].map(|()| {
             let key = rng.next_u64();
             array::from_fn(|lane| mix(key.wrapping_add(lane as u64)))
@@ -95,6 +80,39 @@ impl Generators {
         c[lane] ^= shifted;
         d[lane] = d[lane].rotate_left(45);
         draw
+    }
+
+    /// Uniform bits.
+    #[inline(always)]
+    pub(super) fn uniform(&mut self) -> [u64; LANES] {
+        let mut words = [0; LANES];
+        for lane in 0..LANES {
+            words[lane] = self.draw(lane);
+        }
+        words
+    }
+
+    /// Each bit of `among` is kept with the probability whose digits these are: uniform numbers are compared with it
+    /// until none is undecided, so that few bits take few draws and none take none.
+    #[inline(always)]
+    pub(super) fn below(&mut self, digits: Option<u128>, among: &[u64; LANES]) -> [u64; LANES] {
+        let Some(mut digits) = digits else { return *among };
+        let (mut below, mut open) = ([0; LANES], *among);
+        let mut undecided = digits != 0 && among.iter().fold(0, |rest, word| rest | word) != 0;
+        while undecided {
+            let one = ((digits >> 127) as u64).wrapping_neg();
+            digits <<= 1;
+            let mut rest = 0;
+            for lane in 0..LANES {
+                let draw = self.draw(lane);
+                below[lane] |= open[lane] & one & !draw;
+                open[lane] &= draw ^ !one;
+                rest |= open[lane];
+            }
+            // A number whose digits were those of the probability is not below it.
+            undecided = rest != 0 && digits != 0;
+        }
+        below
     }
 }
 
@@ -155,7 +173,7 @@ mod tests {
     #[test]
     fn dispatch_changes_nothing() {
         let [mut a, mut b] = [[0; 100], [0; 100]];
-        let digits = digits(0.11).unwrap();
+        let digits = digits(0.11);
         fill(&mut a, digits, Generators::new(&mut stream(1, 1)));
         fill_dispatched(&mut b, digits, Generators::new(&mut stream(1, 1)));
         assert_eq!(a, b);
