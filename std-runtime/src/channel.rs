@@ -3,6 +3,7 @@
 mod errors;
 pub mod link;
 pub mod noise;
+pub mod pairs;
 
 pub use errors::errors;
 

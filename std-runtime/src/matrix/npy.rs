@@ -1,7 +1,9 @@
-//! `NumPy`'s array file, as far as masks, index lists, key bits and sparse matrices need it.
+//! `NumPy`'s array file, as far as masks, index lists, key bits, sparse matrices and recorded pairs need it.
 //!
 //! The header is read here, strictly and within a fixed bound: it names the size of everything that
 //! follows and may come from anyone.
+
+pub(crate) mod table;
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
@@ -114,6 +116,19 @@ pub(super) fn write_array<const SIZE: usize>(
     shape: &[usize],
     items: impl Iterator<Item = [u8; SIZE]>,
 ) -> io::Result<()> {
+    let mut buffer = start(descr, shape);
+    for item in items {
+        if buffer.len() >= 1 << 16 {
+            out.write_all(&buffer)?;
+            buffer.clear();
+        }
+        buffer.extend(item);
+    }
+    out.write_all(&buffer)
+}
+
+/// The bytes before the data of a C-ordered array.
+fn start(descr: &str, shape: &[usize]) -> Vec<u8> {
     let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': (");
     for side in shape {
         header += &side.to_string();
@@ -129,14 +144,7 @@ pub(super) fn write_array<const SIZE: usize>(
     // Three sides of at most 20 digits and a short descr stay far below u16.
     buffer.extend((header.len() as u16).to_le_bytes());
     buffer.extend(header.bytes());
-    for item in items {
-        if buffer.len() >= 1 << 16 {
-            out.write_all(&buffer)?;
-            buffer.clear();
-        }
-        buffer.extend(item);
-    }
-    out.write_all(&buffer)
+    buffer
 }
 
 /// One number of an array.
@@ -162,6 +170,7 @@ pub(super) fn at(position: u64, expected: impl Into<String>, found: Item) -> Mat
 }
 
 /// An array whose header is read and whose data is not.
+#[derive(Debug)]
 pub(super) struct Array<R> {
     header: Header,
     reader: R,
@@ -268,7 +277,7 @@ impl<R: Read> Array<R> {
     }
 
     /// Checks that the data ends here; in an archive this also makes the checksum be looked at.
-    fn finish(mut self) -> Result<(), MatrixError> {
+    fn finish(&mut self) -> Result<(), MatrixError> {
         match fill(&mut self.reader, &mut [0])? {
             0 => Ok(()),
             _ => Err(MatrixError::format("data", "the end after the last item", "more bytes")),
@@ -291,12 +300,15 @@ fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
 }
 
 /// What an array's header says.
+#[derive(Debug)]
 struct Header {
     descr: String,
     kind: char,
     /// The number in `descr`, never 0: bytes of an item, or characters of a str.
     size: usize,
     big_endian: bool,
+    /// Whether columns come first; without meaning for arrays of one dimension or none.
+    fortran_order: bool,
     shape: Vec<u64>,
 }
 
@@ -336,7 +348,7 @@ impl Header {
 
     /// Takes the dictionary literal apart that `NumPy` writes, whatever the order of its keys.
     fn parse(text: &str) -> Option<Self> {
-        let (mut descr, mut shape) = (None, None);
+        let (mut descr, mut shape, mut fortran_order) = (None, None, false);
         let mut scan = Scan(text);
         scan.expect("{")?;
         while scan.expect("}").is_none() {
@@ -345,8 +357,12 @@ impl Header {
             match key {
                 "descr" => descr = Some(scan.string()?),
                 "shape" => shape = Some(scan.tuple()?),
-                // Without meaning for arrays of one dimension or none.
-                "fortran_order" => scan.expect("False").or_else(|| scan.expect("True"))?,
+                "fortran_order" => {
+                    fortran_order = scan.expect("True").is_some();
+                    if !fortran_order {
+                        scan.expect("False")?;
+                    }
+                }
                 _ => return None,
             }
             if scan.expect(",").is_none() {
@@ -367,7 +383,7 @@ impl Header {
         let kind = letters.next()?;
         // Units, as of a datetime64, are not taken: nothing here reads them.
         let size = letters.as_str().parse().ok().filter(|&size| size > 0)?;
-        Some(Self { descr: descr.to_owned(), kind, size, big_endian, shape: shape? })
+        Some(Self { descr: descr.to_owned(), kind, size, big_endian, fortran_order, shape: shape? })
     }
 
     fn shape_text(&self) -> String {
@@ -562,7 +578,7 @@ mod tests {
     fn keys_come_in_any_order() {
         let header = Header::parse("{\"shape\":(3L,4),'fortran_order':True,'descr':'>u2'}\n").unwrap();
         assert_eq!((header.kind, header.size, header.big_endian), ('u', 2, true));
-        assert_eq!(header.shape, [3, 4]);
+        assert_eq!((header.shape, header.fortran_order), (vec![3, 4], true));
     }
 
     #[test]
