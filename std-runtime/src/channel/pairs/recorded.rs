@@ -137,3 +137,172 @@ impl<W: Write> Recorder<W> {
 fn wrong(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, format!("{what} than the recording's header says"))
 }
+
+#[cfg(test)]
+mod tests {
+    use caligo_core::security::{NsmParameters, NsmRecord, Pairs};
+
+    use super::*;
+    use crate::channel::pairs::Simulated;
+
+    /// Bytes before the rows.
+    const HEADER: usize = 128;
+
+    fn simulated(len: u64) -> Simulated {
+        let record = NsmRecord { pairs: Pairs::Emitted, detection_eff_eta: 0.6, ..NsmRecord::default() };
+        Simulated::new(&NsmParameters::new(record).unwrap(), len, 3)
+    }
+
+    fn all(source: &mut impl PairSource) -> Vec<Rounds> {
+        std::iter::from_fn(|| source.rounds().unwrap()).collect()
+    }
+
+    fn record(batches: &[Rounds]) -> Vec<u8> {
+        let mut file = Vec::new();
+        let len = batches.iter().map(|rounds| rounds.len as u64).sum();
+        let mut recorder = Recorder::new(&mut file, len).unwrap();
+        batches.iter().for_each(|rounds| recorder.write(rounds).unwrap());
+        recorder.finish().unwrap();
+        file
+    }
+
+    /// A file of these rows.
+    fn file(rows: &[[u8; 6]]) -> Vec<u8> {
+        let mut file = table::start(rows.len(), 6);
+        file.extend(rows.as_flattened());
+        file
+    }
+
+    /// `file` with `to` for `from` in its header; both are of one length.
+    fn with(mut file: Vec<u8>, from: &str, to: &str) -> Vec<u8> {
+        let at = file.windows(from.len()).position(|text| text == from.as_bytes()).unwrap();
+        file[at..at + from.len()].copy_from_slice(to.as_bytes());
+        file
+    }
+
+    fn open(file: &[u8]) -> Result<Recorded<&[u8]>, SourceError> {
+        Recorded::new(Path::new("lab.npy"), file)
+    }
+
+    /// Why the file is refused, by its header or by its first batches.
+    fn refusal(file: &[u8]) -> String {
+        let mut source = match open(file) {
+            Ok(source) => source,
+            Err(error) => return error.to_string(),
+        };
+        loop {
+            if let Err(error) = source.rounds() {
+                assert_eq!(source.rounds().unwrap(), None);
+                return error.to_string();
+            }
+        }
+    }
+
+    #[test]
+    fn recordings_round_trip() {
+        for len in [1, 63, 64, 1000, BATCH as u64, 2 * BATCH as u64 + 77] {
+            let batches = all(&mut simulated(len));
+            let file = record(&batches);
+            assert_eq!(file.len() as u64, HEADER as u64 + 6 * len);
+            let mut source = open(&file).unwrap();
+            assert_eq!((source.len(), source.is_empty()), (len, false));
+            assert!(all(&mut source) == batches, "{len}");
+        }
+        let mut empty = open(&record(&[])).map(|source| source.is_empty());
+        assert!(empty.as_mut().is_ok_and(|empty| *empty));
+        assert_eq!(all(&mut open(&record(&[])).unwrap()), []);
+    }
+
+    #[test]
+    fn columns_are_where_their_names_say() {
+        let rows = [[1, 0, 1, 0, 0, 0], [0, 0, 0, 1, 1, 0], [1, 1, 0, 1, 0, 1]];
+        let rounds = open(&file(&rows)).unwrap().rounds().unwrap().unwrap();
+        let party =
+            |clicked, bases, bits| Party { clicked: vec![clicked], bases: vec![bases], bits: vec![bits] };
+        assert_eq!(rounds, Rounds { len: 3, alice: party(5, 4, 1), bob: party(6, 2, 4) });
+        assert_eq!(record(&[rounds]), file(&rows));
+        // A basis was chosen before it was known that nothing would click.
+        let chosen = open(&file(&[[0, 1, 0, 0, 1, 0]])).unwrap().rounds().unwrap().unwrap();
+        assert_eq!(chosen, Rounds::silent(1));
+    }
+
+    #[test]
+    fn any_integers_are_read() {
+        let rows = [[1, 0, 1, 1, 1, 0], [0, 0, 0, 1, 1, 1]];
+        let narrow = file(&rows);
+        for descr in ["|b1", "|i1", "<u8", "<i4", ">i2"] {
+            let mut wide = with(narrow.clone(), "|u1", descr);
+            wide.truncate(HEADER);
+            let size = usize::from(descr.as_bytes()[2] - b'0');
+            for &value in rows.as_flattened() {
+                let mut bytes = vec![0; size];
+                bytes[if descr.starts_with('>') { size - 1 } else { 0 }] = value;
+                wide.extend(bytes);
+            }
+            assert!(all(&mut open(&wide).unwrap()) == all(&mut open(&narrow).unwrap()), "{descr}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_recording_is_named() {
+        let good = file(&[[1, 0, 1, 1, 0, 1]; 100]);
+        let mut value = good.clone();
+        value[HEADER + 6 * 70 + 4] = 2;
+        let mut stray = good.clone();
+        stray[HEADER + 6 * 99 + 3] = 0;
+        let mut negative = with(value.clone(), "|u1", "|i1");
+        negative[HEADER + 6 * 70 + 4] = 255;
+        for (file, expected) in [
+            (good[..good.len() - 1].to_vec(), "data: expected 100 rows, found 99"),
+            (good[..HEADER].to_vec(), "data: expected 100 rows, found 0"),
+            ([&good[..], &[0]].concat(), "data: expected the end after the last item, found more bytes"),
+            (with(good.clone(), "(100,6,)", "(600,)  "), "shape: expected (rows, 6), found (600)"),
+            (with(good.clone(), "(100,6,)", "(120,5,)"), "shape: expected (rows, 6), found (120, 5)"),
+            (with(good.clone(), "(100,6,)", "(9,6,6,)"), "shape: expected (rows, 6), found (9, 6, 6)"),
+            (with(good.clone(), "|u1", "<f8"), "dtype: expected a bool or integer dtype, found \"<f8\""),
+            (
+                with(good.clone(), "False", "True "),
+                "fortran_order: expected False, one row after the other (numpy.ascontiguousarray), found True",
+            ),
+            (value, "row 70, bob_basis: expected 0 or 1, found 2"),
+            (negative, "row 70, bob_basis: expected 0 or 1, found -1"),
+            (stray, "row 99, bob_bit: expected 0 where bob_clicked is 0, found 1"),
+            (b"0101".to_vec(), "start: expected a NumPy array (.npy), found other bytes"),
+            (good[..60].to_vec(), "header: expected its whole length, found the end of the data"),
+        ] {
+            assert_eq!(refusal(&file), format!("lab.npy: {expected}"));
+        }
+        let huge = with(file(&[[0; 6]; 1000]), "(1000,6,)", "(99999,6)");
+        assert_eq!(refusal(&huge), "lab.npy: data: expected 99999 rows, found 1000");
+        let rows = format!("({},6,)", u64::MAX);
+        let huge = with(table::start(usize::MAX, 6), &rows, &rows);
+        assert_eq!(refusal(&huge), format!("lab.npy: data: expected {} rows, found 0", u64::MAX));
+    }
+
+    #[test]
+    fn rows_count_from_the_start_of_the_file() {
+        let mut file = record(&all(&mut simulated(BATCH as u64 + 10)));
+        file[HEADER + 6 * (BATCH + 3)] = 9;
+        let expected = format!("lab.npy: row {}, alice_clicked: expected 0 or 1, found 9", BATCH + 3);
+        assert_eq!(refusal(&file), expected);
+    }
+
+    #[test]
+    fn a_recorder_keeps_to_its_header() {
+        let rounds = simulated(10).batch(0);
+        let recorder = || Recorder::new(io::sink(), 15).unwrap();
+        let mut few = recorder();
+        few.write(&rounds).unwrap();
+        assert_eq!(few.write(&rounds).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        let mut few = recorder();
+        few.write(&rounds).unwrap();
+        assert_eq!(few.finish().unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    }
+
+    #[test]
+    fn missing_files_are_named() {
+        let error = Recorded::open(Path::new("no/such.npy")).unwrap_err();
+        assert!(matches!(error, SourceError::Io { .. }) && error.to_string().starts_with("no/such.npy: "));
+        assert!(Recorded::open(Path::new(".")).is_err());
+    }
+}
