@@ -7,6 +7,7 @@ mod code;
 mod demo_keys;
 mod efficiency;
 mod fer;
+mod pairs;
 mod peer;
 mod reconcile;
 mod session;
@@ -47,6 +48,8 @@ enum Command {
     Efficiency(efficiency::EfficiencyArgs),
     /// Compute security bounds of oblivious transfer in the noisy-storage model.
     Bounds(bounds::BoundsArgs),
+    /// Simulate photon pairs, or count recorded ones.
+    Pairs(pairs::PairsArgs),
     /// Write a reproducible pair of key files with errors.
     DemoKeys(demo_keys::DemoArgs),
     /// Build, inspect, import and export codes.
@@ -118,6 +121,7 @@ impl Cli {
             Command::Fer(args) => fer::run(&args),
             Command::Efficiency(args) => efficiency::run(&args),
             Command::Bounds(args) => bounds::run(&args),
+            Command::Pairs(args) => pairs::run(&args),
             Command::DemoKeys(args) => demo_keys::run(&args),
             Command::Code(command) => code::run(&command),
         }
