@@ -11,7 +11,9 @@ use caligo_core::code::{Code, mother_4096};
 use caligo_core::decode::Outcome;
 use caligo_core::llr::Rates;
 use caligo_core::puncture::order_4096;
+use caligo_core::security::{NsmParameters, NsmRecord, Pairs};
 use caligo_core::verify;
+use caligo_runtime::channel::pairs::{BATCH, Counts, Simulated};
 use caligo_runtime::kernel::{Effort, Engine, Input, Tier};
 use caligo_runtime::{amplify, channel, dispatch};
 
@@ -94,6 +96,14 @@ fn work(kernel: &str) -> Result<Work, Box<dyn Error>> {
             black_box(channel::errors(4096, black_box(0.08), &mut channel::stream(5, 0)));
             Ok(())
         }),
+        "pairs" => {
+            let parameters = NsmParameters::new(NsmRecord { pairs: Pairs::Emitted, ..NsmRecord::default() })?;
+            let source = Simulated::new(&parameters, BATCH as u64, 5);
+            Box::new(move || {
+                black_box(Counts::of(&source.batch(black_box(0))));
+                Ok(())
+            })
+        }
         _ => return Err("no such kernel".into()),
     })
 }

@@ -9,7 +9,7 @@ set -eu
 . "$(dirname "$0")/setup.sh"
 
 file=docs/results/instructions.csv
-kernels="syndrome sliced-swift sliced-sturdy corrected sum-product tag toeplitz errors"
+kernels="syndrome sliced-swift sliced-sturdy corrected sum-product tag toeplitz errors pairs"
 
 install_valgrind() {
     local root=
