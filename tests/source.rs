@@ -285,3 +285,19 @@ fn threads_and_order_change_nothing() {
     assert_eq!([counts(1), counts(2), counts(7)], [backwards; 3]);
     assert_eq!(backwards.rounds, (1 << 20) + 12_345);
 }
+
+/// Counts of a seed stay what they are, on every machine and from one version to the next.
+#[test]
+fn a_seed_names_its_rounds() {
+    let counts = |pairs| {
+        let source = Simulated::new(&parameters((0.95, 0.01, 0.5, 1e-3), pairs), 1_000_000, 1);
+        let Counts { alice_clicks, bob_clicks, z, x, different, .. } = Counts::of_simulated(&source, |_| {});
+        let [z, x, different] = [z, x, different].map(|of| (of.rounds, of.differ));
+        (alice_clicks, bob_clicks, z, x, different)
+    };
+    assert_eq!(
+        counts(Pairs::Heralded),
+        (1_000_000, 501_042, (125_027, 5501), (125_276, 5359), (250_739, 125_419))
+    );
+    assert_eq!(counts(Pairs::Emitted), (500_880, 500_292, (62346, 2661), (63170, 2845), (125_064, 62219)));
+}
