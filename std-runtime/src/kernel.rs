@@ -6,7 +6,7 @@
 //! together.
 
 mod first_pass;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[doc(hidden)]
 pub mod lanes;
 

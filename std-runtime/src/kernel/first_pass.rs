@@ -16,6 +16,8 @@ use pulp::x86::{V3, V4};
 use zeroize::Zeroize;
 
 use super::Input;
+#[cfg(target_arch = "aarch64")]
+use super::lanes::Neon;
 #[cfg(target_arch = "x86_64")]
 use super::lanes::{Ymm, Zmm};
 
@@ -81,6 +83,8 @@ enum Machine {
     Avx512(Zmm, Vec<<Zmm as Lanes>::Plane>),
     #[cfg(target_arch = "x86_64")]
     Avx2(Ymm, Vec<<Ymm as Lanes>::Plane>),
+    #[cfg(target_arch = "aarch64")]
+    Neon(Neon, Vec<<Neon as Lanes>::Plane>),
     Portable(Words<1>, Vec<[u64; 1]>),
 }
 
@@ -94,6 +98,12 @@ impl Machine {
             if let Some(v3) = V3::try_new() {
                 return Self::Avx2(Ymm(v3), vec![Ymm(v3).splat(0); planes]);
             }
+        }
+        #[cfg(target_arch = "aarch64")]
+        if !crate::dispatch::portable()
+            && let Some(neon) = pulp::aarch64::Neon::try_new()
+        {
+            return Self::Neon(Neon(neon), vec![Neon(neon).splat(0); planes]);
         }
         Self::Portable(Words, vec![[0]; planes])
     }
@@ -156,6 +166,8 @@ impl Drop for FirstPass<'_> {
             Machine::Avx512(_, memory) => bytemuck::cast_slice_mut::<_, u64>(memory).zeroize(),
             #[cfg(target_arch = "x86_64")]
             Machine::Avx2(_, memory) => bytemuck::cast_slice_mut::<_, u64>(memory).zeroize(),
+            #[cfg(target_arch = "aarch64")]
+            Machine::Neon(_, memory) => bytemuck::cast_slice_mut::<_, u64>(memory).zeroize(),
             Machine::Portable(_, memory) => memory.zeroize(),
         }
     }
@@ -170,6 +182,10 @@ impl Machine {
             }
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(lanes, memory) => {
+                pulp::Simd::vectorize(lanes.0, Compiled::<A, _>::new(*lanes, memory, batch))
+            }
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon(lanes, memory) => {
                 pulp::Simd::vectorize(lanes.0, Compiled::<A, _>::new(*lanes, memory, batch))
             }
             Self::Portable(lanes, memory) => batch.run::<A, _>(*lanes, memory),
@@ -191,7 +207,7 @@ impl<'b, A, L: Lanes> Compiled<'b, A, L> {
     }
 }
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 impl<A: Alphabet, L: Lanes> pulp::NullaryFnOnce for Compiled<'_, A, L> {
     type Output = Result<(), LengthError>;
 
@@ -273,6 +289,11 @@ mod tests {
             all.extend(V3::try_new().map(|v3| Machine::Avx2(Ymm(v3), vec![Ymm(v3).splat(0); planes])));
             all.extend(V4::try_new().map(|v4| Machine::Avx512(Zmm(v4), vec![Zmm(v4).splat(0); planes])));
         }
+        #[cfg(target_arch = "aarch64")]
+        all.extend(
+            pulp::aarch64::Neon::try_new()
+                .map(|neon| Machine::Neon(Neon(neon), vec![Neon(neon).splat(0); planes])),
+        );
         all
     }
 
