@@ -6,8 +6,9 @@ use std::path::Path;
 
 use caligo_core::leakage::{Disclosure, LeakBits, Ledger, Permit, Policy};
 use caligo_core::wire::{
-    self, Bits, Decoded, Disclosing, HEADER, Hello, Kind, MAX_BITS, MAX_BODY, MAX_FRAME, MAX_POSITIONS,
-    Message, Plain, Positions, Request, Reveal, Strategy, Syndrome, VERSION, Verify, WireError,
+    self, Agreement, Bits, Decoded, Disclosing, HEADER, Hello, Kind, MAX_BITS, MAX_BODY, MAX_FRAME,
+    MAX_POSITIONS, Message, Plain, Positions, Request, Reveal, Span, Strategy, Syndrome, VERSION, Verify,
+    WireError,
 };
 use proptest::collection::vec;
 use proptest::prelude::{Just, ProptestConfig, any, prop_assert, prop_assert_eq, proptest};
@@ -64,6 +65,11 @@ impl Parts {
         }
     }
 
+    fn four(&self) -> [u64; 4] {
+        let [a, b, c] = self.long;
+        [a, b, c, a ^ b]
+    }
+
     /// A message of the kind in place `which` of [`KINDS`].
     fn message(&self, which: usize) -> Message<'_> {
         use Message::{Disclosing as D, Plain as P};
@@ -74,6 +80,7 @@ impl Parts {
         let [errors, iterations, third] = short;
         let decoded = Decoded { block, errors, iterations };
         let reveal = Reveal { block, values: bits };
+        let span = Span { part: self.flag.into(), offset: block, bits };
         let syndrome = Syndrome {
             block,
             punctured: errors,
@@ -95,6 +102,20 @@ impl Parts {
                 permutation: long[1],
                 cap: long[2],
             })),
+            Kind::Agreement => P(Plain::Agreement(Agreement {
+                rounds: block,
+                committed: self.flag,
+                policy: [Policy::Exact, Policy::SyndromeCap, Policy::Conservative][usize::from(byte % 3)],
+                code: long[0],
+                terms: long[1],
+            })),
+            Kind::DetectionCommitment => P(Plain::DetectionCommitment { digest: self.four() }),
+            Kind::CommitmentOpening => P(Plain::CommitmentOpening { nonce: self.four() }),
+            Kind::DetectionReport => P(Plain::DetectionReport(span)),
+            Kind::BasisReveal => P(Plain::BasisReveal(span)),
+            Kind::TestSample => P(Plain::TestSample(span)),
+            Kind::TestBases => P(Plain::TestBases(span)),
+            Kind::IndexLists => P(Plain::IndexLists(span)),
             Kind::TestOutcomes => D(Disclosing::TestOutcomes { offset: block, bits }),
             Kind::TestResult => P(Plain::TestResult { errors: block, effective_ppm: ppm }),
             Kind::Syndrome => D(Disclosing::Syndrome(syndrome)),
@@ -119,10 +140,18 @@ impl Parts {
 }
 
 /// Kinds that are sent.
-const KINDS: [Kind; 18] = [
+const KINDS: [Kind; 26] = [
     Kind::Hello,
+    Kind::Agreement,
+    Kind::DetectionCommitment,
+    Kind::BasisReveal,
+    Kind::CommitmentOpening,
+    Kind::IndexLists,
     Kind::TestOutcomes,
     Kind::TestResult,
+    Kind::DetectionReport,
+    Kind::TestSample,
+    Kind::TestBases,
     Kind::Syndrome,
     Kind::SyndromeResponse,
     Kind::BlindInit,
@@ -217,7 +246,7 @@ fn refusals() -> Vec<(String, u32, Vec<u8>, WireError)> {
     for found in [0, VERSION + 1, 0xff] {
         refuse(&format!("version_{found}"), head(0, &[found]), WireError::Version { found });
     }
-    for kind in [0x00, 0x02, 0x10, 0x11, 0x12, 0x13, 0x1f, 0x2c, 0x42, 0xff] {
+    for kind in [0x00, 0x03, 0x0f, 0x19, 0x1f, 0x2c, 0x42, 0xff] {
         refuse(&format!("kind_{kind:02x}"), head(1, &[kind]), WireError::Unknown { kind });
     }
     refuse("reserved_first", head(2, &[0x80]), field("reserved: expected 0"));
@@ -238,6 +267,13 @@ fn refusals() -> Vec<(String, u32, Vec<u8>, WireError)> {
     refuse("strategy", put(Kind::Hello, 0, &[3]), field(strategy));
     let policy = "policy: expected 0 (exact), 1 (syndrome cap) or 2 (conservative)";
     refuse("policy", put(Kind::Hello, 1, &[3]), field(policy));
+    refuse("agreed_policy", put(Kind::Agreement, 5, &[3]), field(policy));
+    refuse("committed", put(Kind::Agreement, 4, &[2]), field("committed: expected 0 or 1"));
+    let spans =
+        [Kind::DetectionReport, Kind::BasisReveal, Kind::TestSample, Kind::TestBases, Kind::IndexLists];
+    for kind in spans {
+        refuse(&format!("{kind:?}_part"), put(kind, 0, &[2]), field("part: expected 0 or 1"));
+    }
     let over = 500_001u32.to_be_bytes();
     for (kind, at) in [
         (Kind::Hello, 3),
@@ -256,6 +292,8 @@ fn refusals() -> Vec<(String, u32, Vec<u8>, WireError)> {
         (Kind::BlindReveal, 4),
         (Kind::SymmetricReveal, 4),
         (Kind::ToeplitzSeed, 8),
+        (Kind::DetectionReport, 5),
+        (Kind::IndexLists, 5),
     ] {
         let refused = [
             ("most", MAX_BITS as u32 + 1, field("bits: expected at most a body's")),
@@ -481,6 +519,7 @@ fn read(message: &Message<'_>) {
             assert_eq!(request.positions.iter().count(), request.positions.len());
         }
         Message::Plain(Plain::ToeplitzSeed { bits, .. })
+        | Message::Plain(Plain::DetectionReport(Span { bits, .. }))
         | Message::Disclosing(Disclosing::TestOutcomes { bits, .. }) => {
             let mut words = [u64::MAX; 3];
             bits.copy_to(&mut words);

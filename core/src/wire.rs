@@ -52,7 +52,8 @@ mod message;
 pub use fields::{Bits, Positions};
 use fields::{Reader, Writer};
 pub use message::{
-    Decoded, Disclosing, Hello, Kind, Message, Plain, Request, Reveal, Strategy, Syndrome, Verify,
+    Agreement, Decoded, Disclosing, Hello, Kind, Message, Plain, Request, Reveal, Span, Strategy, Syndrome,
+    Verify,
 };
 
 /// Version of the format.
@@ -81,7 +82,7 @@ pub enum WireError {
         /// Found.
         found: u8,
     },
-    /// A kind that is not known, or reserved.
+    /// A kind that is not known.
     Unknown {
         /// Found.
         kind: u8,
@@ -146,6 +147,25 @@ pub fn encode(out: &mut [u8], sequence: u32, message: &Plain<'_>) -> Result<usiz
             w.u64(hello.code);
             w.u64(hello.permutation);
             w.u64(hello.cap);
+        }
+        Plain::Agreement(agreement) => {
+            w.u32(agreement.rounds);
+            w.u8(agreement.committed.into());
+            w.u8(policy_byte(agreement.policy));
+            w.u64(agreement.code);
+            w.u64(agreement.terms);
+        }
+        Plain::DetectionCommitment { digest: words } | Plain::CommitmentOpening { nonce: words } => {
+            words.iter().for_each(|word| w.u64(*word));
+        }
+        Plain::DetectionReport(span)
+        | Plain::BasisReveal(span)
+        | Plain::TestSample(span)
+        | Plain::TestBases(span)
+        | Plain::IndexLists(span) => {
+            w.part(span.part);
+            w.u32(span.offset);
+            w.bits(&span.bits);
         }
         Plain::TestResult { errors, effective_ppm } => {
             w.u32(*errors);
@@ -339,10 +359,29 @@ fn body<'a>(kind: Kind, r: &mut Reader<'a>) -> Result<Message<'a>, WireError> {
         Kind::ToeplitzSeed => P(Plain::ToeplitzSeed { offset: r.u32()?, total: r.u32()?, bits: r.bits()? }),
         Kind::Ack => P(Plain::Ack),
         Kind::Abort => P(Plain::Abort { reason: r.u8()? }),
-        Kind::DetectionCommitment | Kind::BasisReveal | Kind::CommitmentOpening | Kind::IndexLists => {
-            return Err(WireError::Unknown { kind: kind as u8 });
-        }
+        Kind::Agreement => P(Plain::Agreement(Agreement {
+            rounds: r.u32()?,
+            committed: r.flag("committed: expected 0 or 1")?,
+            policy: policy(r.u8()?)?,
+            code: r.u64()?,
+            terms: r.u64()?,
+        })),
+        Kind::DetectionCommitment => P(Plain::DetectionCommitment { digest: four(r)? }),
+        Kind::CommitmentOpening => P(Plain::CommitmentOpening { nonce: four(r)? }),
+        Kind::DetectionReport => P(Plain::DetectionReport(span(r)?)),
+        Kind::BasisReveal => P(Plain::BasisReveal(span(r)?)),
+        Kind::TestSample => P(Plain::TestSample(span(r)?)),
+        Kind::TestBases => P(Plain::TestBases(span(r)?)),
+        Kind::IndexLists => P(Plain::IndexLists(span(r)?)),
     })
+}
+
+fn four(r: &mut Reader<'_>) -> Result<[u64; 4], WireError> {
+    Ok([r.u64()?, r.u64()?, r.u64()?, r.u64()?])
+}
+
+fn span<'a>(r: &mut Reader<'a>) -> Result<Span<'a>, WireError> {
+    Ok(Span { part: r.part()?, offset: r.u32()?, bits: r.bits()? })
 }
 
 fn syndrome<'a>(r: &mut Reader<'a>) -> Result<Syndrome<'a>, WireError> {

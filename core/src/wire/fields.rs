@@ -122,6 +122,10 @@ fn in_ppm(value: u32) -> Result<u32, WireError> {
     if value > 500_000 { Err(REFUSED) } else { Ok(value) }
 }
 
+fn in_parts(part: u8) -> Result<u8, WireError> {
+    if part > 1 { Err(WireError::Field { what: "part: expected 0 or 1" }) } else { Ok(part) }
+}
+
 const TOO_MANY: WireError = WireError::Field { what: "positions: expected at most 4096" };
 
 /// Writes fields; what does not fit or is out of range is noticed at the end.
@@ -162,6 +166,11 @@ impl<'a> Writer<'a> {
     pub(super) fn ppm(&mut self, value: u32) {
         self.refused = self.refused.or(in_ppm(value).err());
         self.u32(value);
+    }
+
+    pub(super) fn part(&mut self, value: u8) {
+        self.refused = self.refused.or(in_parts(value).err());
+        self.u8(value);
     }
 
     pub(super) fn bits(&mut self, bits: &Bits<'_>) {
@@ -223,6 +232,10 @@ impl<'a> Reader<'a> {
 
     pub(super) fn ppm(&mut self) -> Result<u32, WireError> {
         self.u32().and_then(in_ppm)
+    }
+
+    pub(super) fn part(&mut self) -> Result<u8, WireError> {
+        self.u8().and_then(in_parts)
     }
 
     pub(super) fn flag(&mut self, what: &'static str) -> Result<bool, WireError> {

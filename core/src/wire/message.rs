@@ -4,25 +4,33 @@ use super::{Bits, Positions};
 use crate::leakage::{Disclosure, Policy};
 use crate::verify::TAG_BITS;
 
-/// Message kinds, by the names of the design documents. Sifting kinds have their numbers reserved.
+/// Message kinds, by the names of the design documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 #[repr(u8)]
 pub enum Kind {
     /// Session parameters.
     Hello = 0x01,
-    /// Reserved for sifting.
+    /// Parameters of an oblivious transfer.
+    Agreement = 0x02,
+    /// Digest of the receiver's detections.
     DetectionCommitment = 0x10,
-    /// Reserved for sifting.
+    /// Part of the rounds that the sender detected, or of her bases.
     BasisReveal = 0x11,
-    /// Reserved for sifting.
+    /// What the digest was made with.
     CommitmentOpening = 0x12,
-    /// Reserved for sifting.
+    /// Part of one of the two sets of rounds.
     IndexLists = 0x13,
     /// Sampled key bits.
     TestOutcomes = 0x14,
     /// What the receiver makes of them.
     TestResult = 0x15,
+    /// Part of the rounds that the receiver detected.
+    DetectionReport = 0x16,
+    /// Part of the rounds that are disclosed to estimate the error rate.
+    TestSample = 0x17,
+    /// The receiver's bases in some of these rounds.
+    TestBases = 0x18,
     /// One block's syndrome, baseline.
     Syndrome = 0x20,
     /// Whether it decoded.
@@ -56,14 +64,18 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 22] = [
+    const ALL: [Self; 26] = [
         Self::Hello,
+        Self::Agreement,
         Self::DetectionCommitment,
         Self::BasisReveal,
         Self::CommitmentOpening,
         Self::IndexLists,
         Self::TestOutcomes,
         Self::TestResult,
+        Self::DetectionReport,
+        Self::TestSample,
+        Self::TestBases,
         Self::Syndrome,
         Self::SyndromeResponse,
         Self::BlindInit,
@@ -125,6 +137,32 @@ pub struct Hello {
     pub cap: u64,
 }
 
+/// What both parties must agree on before an oblivious transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Agreement {
+    /// Rounds.
+    pub rounds: u32,
+    /// Whether detections are committed to before the bases and told after them.
+    pub committed: bool,
+    /// How disclosures are charged.
+    pub policy: Policy,
+    /// Fingerprint of code and orders.
+    pub code: u64,
+    /// Fingerprint of all other parameters.
+    pub terms: u64,
+}
+
+/// Part of a string of one bit for each round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span<'a> {
+    /// Which string, 0 or 1, where a kind has two.
+    pub part: u8,
+    /// Index of the first bit.
+    pub offset: u32,
+    /// The bits.
+    pub bits: Bits<'a>,
+}
+
 /// One block's syndrome and how its frame is filled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Syndrome<'a> {
@@ -173,7 +211,8 @@ pub struct Request<'a> {
     pub positions: Positions<'a>,
 }
 
-/// A tag over the payloads of blocks `from` to `to` (exclusive), those left out skipped.
+/// A tag over the payloads of blocks `from` to `to` (exclusive), those left out skipped. In oblivious transfer
+/// blocks of the two sets alternate, and `from` is 0 or 1: the tag is over every other block from there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verify {
     /// First block.
@@ -192,7 +231,7 @@ pub struct Verify {
 pub enum Disclosing<'a> {
     /// Sampled key bits.
     TestOutcomes {
-        /// Index of the first of them in the permuted key.
+        /// Index of the first of them in the permuted key, or among the rounds sampled.
         offset: u32,
         /// The bits.
         bits: Bits<'a>,
@@ -215,6 +254,28 @@ pub enum Disclosing<'a> {
 pub enum Plain<'a> {
     /// Session parameters.
     Hello(Hello),
+    /// Parameters of an oblivious transfer.
+    Agreement(Agreement),
+    /// Digest of the detections.
+    DetectionCommitment {
+        /// The digest.
+        digest: [u64; 4],
+    },
+    /// What the digest was made with, before the detections themselves.
+    CommitmentOpening {
+        /// Random words.
+        nonce: [u64; 4],
+    },
+    /// Rounds detected.
+    DetectionReport(Span<'a>),
+    /// Part 0: rounds detected. Part 1: bases.
+    BasisReveal(Span<'a>),
+    /// Rounds to be disclosed.
+    TestSample(Span<'a>),
+    /// Bases in these rounds, in order.
+    TestBases(Span<'a>),
+    /// Parts 0 and 1: the rounds of each set.
+    IndexLists(Span<'a>),
     /// Errors in the sample.
     TestResult {
         /// Errors.
@@ -327,6 +388,14 @@ impl Plain<'_> {
     pub const fn kind(&self) -> Kind {
         match self {
             Self::Hello(_) => Kind::Hello,
+            Self::Agreement(_) => Kind::Agreement,
+            Self::DetectionCommitment { .. } => Kind::DetectionCommitment,
+            Self::CommitmentOpening { .. } => Kind::CommitmentOpening,
+            Self::DetectionReport(_) => Kind::DetectionReport,
+            Self::BasisReveal(_) => Kind::BasisReveal,
+            Self::TestSample(_) => Kind::TestSample,
+            Self::TestBases(_) => Kind::TestBases,
+            Self::IndexLists(_) => Kind::IndexLists,
             Self::TestResult { .. } => Kind::TestResult,
             Self::SyndromeResponse { .. } => Kind::SyndromeResponse,
             Self::BlindAck(_) => Kind::BlindAck,
