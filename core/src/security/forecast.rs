@@ -5,6 +5,7 @@ use core::fmt;
 use super::length::{Budget, split};
 use super::parameters::{Epsilon, NsmParameters, ParameterError, Quantity};
 use super::source::Coincidences;
+use super::storage::Memory;
 use super::uncertainty::min_entropy_rate;
 use crate::limits::{entropy, inverse_entropy};
 use crate::verify::TAG_BITS;
@@ -74,6 +75,16 @@ impl Targets {
         self.epsilon
     }
 
+    /// Distance of the output from uniform.
+    pub const fn epsilon_pa(&self) -> Epsilon {
+        self.epsilon_pa
+    }
+
+    /// Part of all rounds that is disclosed to estimate the error rate.
+    pub const fn test_fraction(&self) -> f64 {
+        self.test_fraction
+    }
+
     /// Failure of error correction.
     pub const fn epsilon_ec(&self) -> Epsilon {
         self.epsilon_ec
@@ -118,6 +129,31 @@ impl Proof {
             Self::MaxBound => "max_bound",
         }
     }
+
+    /// H_min^eps(X_{1-C} | B) in bits, of sets of `set_bits` bits each out of `kept` rounds, where `memory` can take
+    /// the part nu of `pairs` qubits.
+    ///
+    /// Bob chooses the rounds that are in neither set, knowing the bases: each costs a bit at most, and is taken to
+    /// cost it in the set that counts.
+    pub fn min_entropy(self, memory: Memory, epsilon: Epsilon, pairs: f64, kept: f64, set_bits: f64) -> f64 {
+        let lambda = min_entropy_rate(kept, epsilon);
+        let (stored, dropped) = (memory.rate() * pairs, (kept - 2.0 * set_bits).max(0.0));
+        match self {
+            Self::StrongConverse => memory.min_entropy(split(lambda * kept - dropped, epsilon), stored),
+            Self::MaxBound => (0.5 * kept * kept_rate(memory, lambda, stored, kept) - dropped).max(0.0),
+        }
+    }
+}
+
+/// Part of `kept` rounds that may be in a memory of `stored` qubits.
+fn stored_part(stored: f64, kept: f64) -> f64 {
+    if stored < kept { stored / kept } else { 1.0 }
+}
+
+/// Min-entropy rate of the max bound: of what is measured at finite size, of what is stored asymptotically.
+fn kept_rate(memory: Memory, lambda: f64, stored: f64, kept: f64) -> f64 {
+    let part = stored_part(stored, kept);
+    (1.0 - part) * lambda + part * memory.max_bound().min(lambda)
 }
 
 /// An inequality a run needs, with its two sides: the first has to be less than the second.
@@ -290,28 +326,40 @@ impl Forecast {
         let kept = rounds * (1.0 - targets.test_fraction);
         let set_bits = 0.5 * kept;
         let stored = memory.rate() * pairs;
-        let stored_part = if stored < kept { stored / kept } else { 1.0 };
         let lambda = min_entropy_rate(kept, targets.epsilon);
         let unknown_bits = split(lambda * kept, targets.epsilon);
         let leak_rate = targets.efficiency * entropy(coincidences.qber);
         let leak_bits = leak_rate * set_bits + TAG_BITS as f64;
-        let kept_rate = (1.0 - stored_part) * lambda + stored_part * memory.max_bound().min(lambda);
-        let budget = |bits| Budget::new(bits, leak_bits, targets.epsilon_pa);
+        let kept_rate = kept_rate(memory, lambda, stored, kept);
+        let budget = |proof: Proof| {
+            let bits = proof.min_entropy(memory, targets.epsilon, pairs, kept, set_bits);
+            Budget::new(bits, leak_bits, targets.epsilon_pa)
+        };
         Self {
             coincidences,
             rounds,
             test_bits: 0.5 * rounds * targets.test_fraction,
             set_bits,
             stored,
-            stored_part,
+            stored_part: stored_part(stored, kept),
             min_entropy_rate: lambda,
             capacity_used: memory.capacity() * memory.rate(),
             capacity_bits: memory.capacity() * stored,
             unknown_bits,
             leak_rate,
             qber_limit: if kept_rate > 0.0 { inverse_entropy(kept_rate / targets.efficiency) } else { 0.0 },
-            strong_converse: budget(memory.min_entropy(unknown_bits, stored)),
-            max_bound: budget(kept_rate * set_bits),
+            strong_converse: budget(Proof::StrongConverse),
+            max_bound: budget(Proof::MaxBound),
+        }
+    }
+
+    /// Greatest QBER that `proof` allows: that with f h(Q) equal to its min-entropy rate.
+    pub fn qber_threshold(&self, proof: Proof, targets: &Targets) -> f64 {
+        let bits = self.budget(proof).min_entropy_bits;
+        if bits > 0.0 && self.set_bits > 0.0 {
+            inverse_entropy((bits / self.set_bits / targets.efficiency).min(1.0))
+        } else {
+            0.0
         }
     }
 
@@ -420,6 +468,17 @@ mod tests {
         let lossy = forecast(|p| (p.detection_eff_eta, p.storage_rate_nu) = (0.1, 0.05));
         assert!((lossy.stored_part - 0.05 / (lossy.coincidences.probability * 0.95)).abs() < 1e-12);
         assert_eq!(forecast(|p| (p.detection_eff_eta, p.storage_rate_nu) = (0.1, 0.2)).stored_part, 1.0);
+    }
+
+    #[test]
+    fn what_bob_drops_costs_min_entropy() {
+        let (memory, epsilon) = (Memory::new(0.3, 0.01).unwrap(), Epsilon::new(1e-10).unwrap());
+        for proof in Proof::ALL {
+            let bits = |set_bits| proof.min_entropy(memory, epsilon, 2e5, 1.7e5, set_bits);
+            let (all, fewer) = (bits(8.5e4), bits(8.49e4));
+            assert!(all > fewer + 99.0 && all < fewer + 201.0, "{proof:?}: {all} {fewer}");
+            assert_eq!(bits(1e4), 0.0);
+        }
     }
 
     #[test]
