@@ -116,11 +116,13 @@ pub mod leakage;
 pub mod limits;
 pub mod llr;
 pub mod puncture;
+pub mod qber;
 #[cfg(feature = "alloc")]
 pub mod rank;
 pub mod rate;
 pub mod reconcile;
 pub mod security;
+pub mod sift;
 mod syndrome;
 pub mod verify;
 pub mod wire;
