@@ -7,7 +7,8 @@
 //! than the initial beliefs of the decoder ([`llr`]).
 //!
 //! What the two then share is longer than what is secret of it: [`amplify`] hashes it down. How long it may be in
-//! oblivious transfer, where one party may be the adversary, is what [`security`] computes.
+//! oblivious transfer, where one party may be the adversary, is what [`security`] computes; the transfer itself, from
+//! what detectors recorded to two strings and a choice, is [`ot`].
 //!
 //! Everything here is a pure function of its arguments: no clock, no entropy, no allocation (unless
 //! the `alloc` feature is on), no `unsafe`. Buffers are the caller's and their sizes are `const fn`.
@@ -115,6 +116,7 @@ pub mod decode;
 pub mod leakage;
 pub mod limits;
 pub mod llr;
+pub mod ot;
 pub mod puncture;
 pub mod qber;
 #[cfg(feature = "alloc")]

@@ -420,10 +420,10 @@ fn farewell(reason: Abort, sequence: u32, out: &mut [u8]) -> usize {
 }
 
 /// Error rate in millionths, the inverse of [`from_ppm`].
-fn to_ppm(rate: Option<f64>) -> u32 {
+pub(crate) fn to_ppm(rate: Option<f64>) -> u32 {
     rate.map_or(0, |q| libm::round(q * 1e6).clamp(1.0, 500_000.0) as u32)
 }
 
-fn from_ppm(ppm: u32) -> Option<f64> {
+pub(crate) fn from_ppm(ppm: u32) -> Option<f64> {
     (ppm > 0).then(|| f64::from(ppm) / 1e6)
 }

@@ -3,6 +3,7 @@
 //! * [`matrix`]: codes as files: construction, statistics, import, export.
 //! * [`kernel`]: decoding with the best instruction set of the machine.
 //! * [`amplify`]: privacy amplification, likewise; [`dispatch`] can be told not to.
+//! * [`primitives`]: hashes that the machines of oblivious transfer ask for.
 //! * [`channel`], [`montecarlo`], [`calibrate`]: seeded simulation, and the rate table measured by it.
 //! * [`keyfile`], [`session`]: key files, and what makes two of them one.
 //! * [`bounds`]: the core's security formulas for a parameter file.
@@ -23,5 +24,6 @@ pub mod keyfile;
 pub mod matrix;
 pub mod montecarlo;
 pub mod plot;
+pub mod primitives;
 pub mod session;
 pub mod side_info;

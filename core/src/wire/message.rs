@@ -333,7 +333,7 @@ pub enum Plain<'a> {
     Ack,
     /// The session ends here.
     Abort {
-        /// Why, [`crate::reconcile::Abort::code`].
+        /// Why, [`crate::reconcile::Abort::code`] or [`crate::ot::Abort::code`].
         reason: u8,
     },
 }

@@ -1,0 +1,268 @@
+//! 1-out-of-2 oblivious transfer as two machines, [`Alice`] and [`Bob`], that touch nothing of the world.
+//!
+//! Alice ends with two random strings, Bob with the one that he chose; she does not learn which, nor he the other, if his
+//! memory is as noisy as [`NsmParameters`] say. Each is given what its own detectors recorded, and one [`Event`] at a
+//! time; a host answers each [`Effect`] and then polls until the machine is idle. Decoding, randomness and time are
+//! inputs, as in [`reconcile`](crate::reconcile).
+//!
+//! ```text
+//! Alice                                                   Bob
+//!   AGREEMENT                               ────────────▶
+//!   ◀────────────                           AGREEMENT
+//!   ◀────────────     DETECTION_REPORT or DETECTION_COMMITMENT
+//!   Delta t passes
+//!   BASIS_REVEAL                            ────────────▶
+//!   ◀────────────     COMMITMENT_OPENING, DETECTION_REPORT    if he has committed
+//!   TEST_SAMPLE                             ────────────▶     if the error rate is estimated
+//!   ◀────────────     TEST_BASES, TEST_OUTCOMES
+//!   TEST_OUTCOMES                           ────────────▶
+//!   ◀────────────                           INDEX_LISTS       the last that he sends
+//!   SYNDROME for each block of either set   ────────────▶
+//!   VERIFY for either set                   ────────────▶
+//!   TOEPLITZ_SEED for either set            ────────────▶
+//! ```
+//!
+//! Bob can decode the set of his choice alone. So Alice treats both alike, block by block, and nothing that he sends
+//! depends on a decoder, nor on anything after his sets: where decoding fails he ends with a random string and knows it
+//! ([`BobDone::failure`]), and where she breaks the protocol he falls silent. What a phase promises the next is in
+//! [`contract`].
+
+use core::fmt;
+
+use crate::amplify::{Portable, Toeplitz};
+use crate::code::LengthError;
+use crate::decode::Outcome;
+use crate::leakage::{LeakBits, Policy};
+use crate::security::{Forecast, NsmParameters, Proof, Targets};
+use crate::wire::{Agreement, MAX_BITS, Strategy};
+
+mod abort;
+mod alice;
+mod blocks;
+mod bob;
+pub mod contract;
+mod spans;
+
+pub use crate::reconcile::{Instant, Job, Masking, Setup};
+pub use abort::{Abort, CommitmentMismatch, Failure, NsmViolation};
+pub use alice::{Alice, AliceDone, AliceMemory};
+pub use blocks::Block;
+pub use bob::{Bob, BobConfig, BobDone, BobMemory};
+
+/// What happened.
+#[derive(Clone, Copy)]
+pub enum Event<'a> {
+    /// Nothing new: do what is due, or notice that time is up.
+    Poll,
+    /// One whole frame came from the peer.
+    Received(&'a [u8]),
+    /// The entropy asked for.
+    Entropy(&'a [u64]),
+    /// Bob: a block's job is done.
+    Decoded {
+        /// The block, as in [`Effect::Decode`].
+        block: usize,
+        /// How it ended.
+        outcome: Outcome,
+        /// The decision, n bits.
+        decision: &'a [u64],
+    },
+    /// The host gives up.
+    Cancel,
+}
+
+impl fmt::Debug for Event<'_> {
+    /// Its name: what it carries may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Poll => "Poll",
+            Self::Received(_) => "Received",
+            Self::Entropy(_) => "Entropy",
+            Self::Decoded { .. } => "Decoded",
+            Self::Cancel => "Cancel",
+        })
+    }
+}
+
+/// What a host has to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Send the first so many bytes of `out`.
+    Send(usize),
+    /// Answer with so many words of private, uniform entropy.
+    Entropy(usize),
+    /// Bob: decode [`Bob::job`] of this block, any time later [`Event::Decoded`].
+    Decode(usize),
+    /// Nothing to do before a frame, a decision, or the machine's deadline.
+    Idle,
+}
+
+/// A machine after an event.
+#[derive(Debug)]
+#[must_use]
+pub enum Step<M, D> {
+    /// It goes on.
+    Next(M, Effect),
+    /// It is done.
+    Done(D),
+    /// It is over, and what it had is wiped.
+    Abort(Aborted),
+}
+
+/// A transfer that ended early. Nothing of it may be used.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Aborted {
+    /// Why.
+    pub reason: Abort,
+    /// Charged to each set until then.
+    pub spent: [LeakBits; 2],
+    /// Bytes of `out` that tell the peer: none once Bob has sent his sets, for then nothing he does may be seen.
+    pub send: usize,
+}
+
+/// Functions that a host may compute better than this crate.
+pub trait Primitives {
+    /// Collision-resistant hash of both strings, 256 bits, by which Bob commits to his detections. The first
+    /// string has a length of its own choosing that is the same each time, and holds 256 random bits.
+    fn digest(&self, parts: [&[u64]; 2]) -> [u64; 4];
+
+    /// [`Toeplitz::apply`].
+    ///
+    /// # Errors
+    /// Those of [`Toeplitz::apply`].
+    fn toeplitz(
+        &self,
+        hash: Toeplitz,
+        seed: &[u64],
+        input: &[u64],
+        output: &mut [u64],
+        scratch: &mut [u64],
+    ) -> Result<(), LengthError> {
+        hash.apply(&Portable, seed, input, output, scratch)
+    }
+}
+
+/// What both parties must agree on, and what each has.
+#[derive(Clone, Copy)]
+pub struct Terms<'a> {
+    /// Device, adversary, number of rounds, Delta t.
+    pub parameters: NsmParameters,
+    /// Failures allowed, part of the rounds that is tested.
+    pub targets: Targets,
+    /// By which argument lengths are computed.
+    pub proof: Proof,
+    /// How disclosures are charged.
+    pub policy: Policy,
+    /// Whether Bob commits to his detections before the bases and tells them after, instead of telling them before.
+    pub committed: bool,
+    /// Most bits that may be charged to either set, if that is less than what the proof allows. Alice's own.
+    pub cap: LeakBits,
+    /// Bits of a string in one frame: a multiple of 64, at most [`MAX_BITS`]. Each party's own.
+    pub chunk_bits: usize,
+    /// What the host computes.
+    pub primitives: &'a dyn Primitives,
+}
+
+impl fmt::Debug for Terms<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Terms")
+            .field("parameters", &self.parameters)
+            .field("targets", &self.targets)
+            .field("proof", &self.proof)
+            .field("policy", &self.policy)
+            .field("committed", &self.committed)
+            .finish_non_exhaustive()
+    }
+}
+
+const GONE: Abort = Abort::Host("machine: expected no events after its end");
+
+/// Most words of entropy asked for where fewer will do and more can be asked for again.
+const BATCH: usize = 512;
+
+impl Terms<'_> {
+    /// Checks before anything is sent, the same for both parties.
+    fn check(&self, setup: &Setup<'_>, rounds: usize) -> Result<Forecast, Abort> {
+        if setup.order.n() != setup.code.n() {
+            return Err(Abort::Host("order: expected one of the code's length"));
+        }
+        if setup.code.m() > MAX_BITS || setup.code.m() > setup.code.n() || setup.code.n() > 1 << 16 {
+            return Err(Abort::Host("code: expected one whose syndrome fits a frame"));
+        }
+        if self.chunk_bits == 0 || !self.chunk_bits.is_multiple_of(64) || self.chunk_bits > MAX_BITS {
+            return Err(Abort::Host("chunk_bits: expected a multiple of 64 that fits a frame"));
+        }
+        let record = self.parameters.record();
+        if record.strategy != Strategy::Baseline {
+            return Err(Abort::Host(
+                "strategy: expected baseline, for interaction tells Alice what Bob chose",
+            ));
+        }
+        if record.num_pairs != rounds as u64 || rounds > u32::MAX as usize {
+            return Err(Abort::Host("record: expected as many rounds as parameters say, below 2^32"));
+        }
+        let forecast = Forecast::of(&self.parameters, &self.targets);
+        forecast.feasible(self.proof).map_err(Abort::Infeasible)?;
+        Ok(forecast)
+    }
+
+    fn agreement(&self, setup: &Setup<'_>) -> Agreement {
+        Agreement {
+            rounds: self.parameters.record().num_pairs as u32,
+            committed: self.committed,
+            policy: self.policy,
+            code: crate::reconcile::fingerprint(&setup.code, &setup.order),
+            terms: self.fingerprint(),
+        }
+    }
+
+    /// FNV-1a over what [`Agreement`] does not spell out. It guards against mistakes, not against an adversary.
+    fn fingerprint(&self) -> u64 {
+        let (record, targets) = (self.parameters.record(), self.targets.record());
+        let numbers = [
+            self.parameters.memory().noise(),
+            record.storage_rate_nu,
+            record.channel_fidelity,
+            record.detection_eff_eta,
+            record.detector_error,
+            record.dark_count_prob,
+            targets.epsilon,
+            targets.epsilon_pa,
+            targets.epsilon_ec,
+            targets.efficiency,
+            targets.test_fraction,
+        ];
+        let rest = [record.delta_t_ns, record.pairs as u64, self.proof as u64];
+        let words = numbers.into_iter().map(f64::to_bits).chain(rest);
+        words.flat_map(u64::to_le_bytes).fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        })
+    }
+
+    /// Delta t in microseconds, not less.
+    const fn delta_t_us(&self) -> u64 {
+        self.parameters.record().delta_t_ns.div_ceil(1000)
+    }
+
+    /// Rounds to be disclosed out of `common`.
+    fn sample_size(&self, common: usize) -> usize {
+        (common as f64 * self.targets.test_fraction()) as usize
+    }
+
+    /// What Bob commits to with `nonce` is `report`.
+    fn commitment(&self, nonce: [u64; 4], report: &[u64]) -> [u64; 4] {
+        const DOMAIN: u64 = u64::from_le_bytes(*b"caligoOT");
+        let [a, b, c, d] = nonce;
+        self.primitives.digest([&[DOMAIN, self.parameters.record().num_pairs, a, b, c, d], report])
+    }
+}
+
+/// `a` where `mask` is zeros, `b` where it is ones.
+const fn select(mask: u64, a: u64, b: u64) -> u64 {
+    a ^ (mask & (a ^ b))
+}
+
+/// All ones if `bit`, else zeros, in a way that compilers do not turn into branches.
+fn mask_of(bit: bool) -> u64 {
+    core::hint::black_box(u64::from(bit)).wrapping_neg()
+}

@@ -1,0 +1,471 @@
+//! The party with a choice: he reports what he detected, divides the rounds, and from then on is silent.
+
+mod decoding;
+mod sifting;
+
+use core::fmt;
+use core::mem;
+
+use super::blocks::{Block, Shape};
+use super::contract::{Detected, Estimated, Sifted};
+use super::spans::rows;
+use super::{Abort, Aborted, BATCH, Effect, Event, Failure, Instant, NsmViolation, Setup, Step, Terms};
+use crate::bits::words_for;
+use crate::leakage::{LeakBits, Ledger};
+use crate::sift::{Record, THINNING};
+use crate::wire::{self, Kind, Message, Plain};
+
+/// Bob's memory, the caller's.
+#[derive(Debug)]
+pub struct BobMemory<'m> {
+    /// What his detectors recorded.
+    pub record: Record<'m>,
+    /// [`Bob::words`] words. They are zeros when the machine is gone.
+    pub words: &'m mut [u64],
+    /// One for each block of a set that he is ready to take.
+    pub blocks: &'m mut [Block],
+    /// A syndrome for each of them: as many times `words_for(m)` words.
+    pub syndromes: &'m mut [u64],
+    /// Where his string goes.
+    pub string: &'m mut [u64],
+}
+
+/// What Bob brings beside his record.
+#[derive(Clone, Copy)]
+pub struct BobConfig {
+    /// Which of the two strings he wants.
+    pub choice: bool,
+    /// How often his detectors click in either basis, where that differs: clicks of the better one are thinned out, so
+    /// that what he reports says nothing about his bases. The parameters' efficiency is then that of the worse one.
+    pub efficiencies: Option<[f64; 2]>,
+}
+
+impl fmt::Debug for BobConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BobConfig").field("efficiencies", &self.efficiencies).finish_non_exhaustive()
+    }
+}
+
+/// His memory, wiped when the machine is gone: the string too, unless it is done.
+struct Held<'m> {
+    memory: BobMemory<'m>,
+    choice: bool,
+    done: bool,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.memory.words.fill(0);
+        self.memory.blocks.fill(Block::default());
+        self.memory.syndromes.fill(0);
+        if !self.done {
+            self.memory.string.fill(0);
+        }
+    }
+}
+
+/// Strings of a bit a round, each in words of their own.
+struct Rows<'w> {
+    report: &'w mut [u64],
+    /// Rounds that Alice detected, then both, then those of them that were not disclosed.
+    common: &'w mut [u64],
+    /// Alice's bases; at the end the seed.
+    hers: &'w mut [u64],
+    sample: &'w mut [u64],
+    /// Rounds with equal bases; before that, his bases in the sample.
+    matching: &'w mut [u64],
+    /// Rounds with different ones; before that, his outcomes in the sample.
+    other: &'w mut [u64],
+    /// His bits of the set that he can decode, in the end hers; before that, her outcomes in the sample.
+    string: &'w mut [u64],
+    scratch: &'w mut [u64],
+    /// Rows of a frame.
+    punctured: &'w mut [u64],
+    shortened: &'w mut [u64],
+    frame: &'w mut [u64],
+    payload: &'w mut [u64],
+    /// Zeros: nothing is known of punctured positions.
+    padding: &'w mut [u64],
+}
+
+/// Rows of a bit a round, and of a bit of a frame.
+const ROWS: [usize; 2] = [8, 5];
+
+/// What he does, with what the phases before have promised.
+#[derive(Debug)]
+enum Phase {
+    AwaitGreeting,
+    Greeting,
+    /// Clicks of the better basis are thinned out, up to this word.
+    Thin {
+        word: usize,
+    },
+    Nonce,
+    Commitment {
+        nonce: [u64; 4],
+    },
+    Opening {
+        nonce: [u64; 4],
+        detected: Detected,
+    },
+    Report {
+        after: AfterReport,
+        at: usize,
+    },
+    AwaitBases {
+        fixed: Instant,
+        nonce: Option<[u64; 4]>,
+        part: u8,
+        at: usize,
+    },
+    AwaitSample {
+        detected: Detected,
+        at: usize,
+    },
+    Bases {
+        detected: Detected,
+        size: usize,
+        at: usize,
+    },
+    Outcomes {
+        detected: Detected,
+        size: usize,
+        at: usize,
+    },
+    AwaitOutcomes {
+        detected: Detected,
+        size: usize,
+        at: usize,
+    },
+    Truncate {
+        estimated: Estimated,
+    },
+    Sets {
+        sifted: Sifted,
+        part: u8,
+        at: usize,
+    },
+    Silent(Silent),
+    Over,
+}
+
+/// What follows the report.
+#[derive(Debug)]
+enum AfterReport {
+    Bases,
+    Test(Detected),
+}
+
+/// After the sets: he listens, decodes, and says nothing.
+#[derive(Debug)]
+struct Silent {
+    sifted: Sifted,
+    /// Number of the next block, and the last one's shape.
+    number: u32,
+    shape: Shape,
+    /// Key and tag of each set.
+    tags: [Option<(u64, u64)>; 2],
+    /// Set and bit of the next part of a seed; bits of each seed, once they are known.
+    seed: (usize, usize),
+    seed_bits: Option<usize>,
+    /// Blocks given to a decoder, and come back.
+    given: usize,
+    back: usize,
+}
+
+impl Silent {
+    const fn heard_all(&self) -> bool {
+        self.seed.0 == 2
+    }
+
+    /// Bits of his string, once a seed has come.
+    fn length(&self) -> usize {
+        self.seed_bits.map_or(0, |total| (total + 1).saturating_sub(self.sifted.set_bits))
+    }
+}
+
+impl Phase {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::AwaitGreeting | Self::Greeting => "greeting",
+            Self::Thin { .. }
+            | Self::Nonce
+            | Self::Commitment { .. }
+            | Self::Opening { .. }
+            | Self::Report { .. } => "reporting detections",
+            Self::AwaitBases { .. } => "taking bases",
+            Self::AwaitSample { .. }
+            | Self::Bases { .. }
+            | Self::Outcomes { .. }
+            | Self::AwaitOutcomes { .. } => "estimating the error rate",
+            Self::Truncate { .. } | Self::Sets { .. } => "dividing rounds",
+            Self::Silent(_) => "listening",
+            Self::Over => "done",
+        }
+    }
+
+    const fn is_waiting(&self) -> bool {
+        match self {
+            Self::AwaitGreeting
+            | Self::AwaitBases { .. }
+            | Self::AwaitSample { .. }
+            | Self::AwaitOutcomes { .. } => true,
+            Self::Silent(silent) => !silent.heard_all(),
+            _ => false,
+        }
+    }
+}
+
+/// A transfer done.
+#[derive(Debug)]
+pub struct BobDone {
+    /// The sets, and all that they follow from.
+    pub sifted: Sifted,
+    /// Bits of his string.
+    pub length: usize,
+    /// Why his string is a random one, if it is. He alone may know.
+    pub failure: Option<Failure>,
+}
+
+impl BobDone {
+    /// Whether he takes his string for the one he chose.
+    pub const fn believes(&self) -> bool {
+        self.failure.is_none()
+    }
+}
+
+/// Bob's machine for one transfer.
+pub struct Bob<'m> {
+    setup: Setup<'m>,
+    terms: Terms<'m>,
+    held: Held<'m>,
+    /// Basis whose clicks are thinned out, and what part of 2^32 is kept.
+    thinned: Option<(bool, u32)>,
+    phase: Phase,
+    sample_books: Option<Ledger>,
+    sent: u32,
+    received: u32,
+    deadline: Instant,
+}
+
+impl fmt::Debug for Bob<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bob").field("phase", &self.phase.name()).finish_non_exhaustive()
+    }
+}
+
+/// Clocks of two parties differ by one part in so many: bases that come earlier than Delta t by less are on time. It is
+/// Alice who has to wait; he only notices where she did not.
+const CLOCKS: u64 = 1000;
+
+impl<'m> Bob<'m> {
+    /// Words of [`BobMemory::words`] for `rounds` rounds and a code of `n` bits.
+    pub const fn words(rounds: usize, n: usize) -> usize {
+        ROWS[0] * words_for(rounds) + ROWS[1] * words_for(n)
+    }
+
+    /// A machine that begins at `now`, after the rounds.
+    ///
+    /// # Errors
+    /// [`Abort::Host`] if memory or terms do not fit, [`Abort::Infeasible`] if no string could be secure.
+    pub fn new(
+        setup: Setup<'m>,
+        terms: Terms<'m>,
+        config: BobConfig,
+        memory: BobMemory<'m>,
+        now: Instant,
+    ) -> Result<Self, Abort> {
+        let held = Held { memory, choice: config.choice, done: false };
+        let record = held.memory.record;
+        terms.check(&setup, record.rounds)?;
+        if !record.is_whole() {
+            return Err(Abort::Host("record: expected as many words as its rounds need"));
+        }
+        if held.memory.words.len() < Self::words(record.rounds, setup.code.n()) {
+            return Err(Abort::Host("words: expected Bob::words(rounds, n)"));
+        }
+        if held.memory.syndromes.len() < held.memory.blocks.len() * words_for(setup.code.m()) {
+            return Err(Abort::Host("syndromes: expected words_for(m) words for each block"));
+        }
+        held.memory.words.fill(0);
+        held.memory.blocks.fill(Block::default());
+        Ok(Self {
+            setup,
+            terms,
+            held,
+            thinned: thinning(config.efficiencies)?,
+            phase: Phase::AwaitGreeting,
+            sample_books: Some(Ledger::new(terms.policy, LeakBits(0))),
+            sent: 0,
+            received: 0,
+            deadline: Instant(now.0.saturating_add(setup.timeout_us)),
+        })
+    }
+
+    /// When the peer's time is up. Nothing is waited for but the decoder once all frames have come.
+    pub const fn deadline(&self) -> Option<Instant> {
+        if self.phase.is_waiting() { Some(self.deadline) } else { None }
+    }
+
+    /// Takes `event` at `now`; frames are written to `out`, of at least [`wire::MAX_FRAME`] bytes.
+    pub fn on(mut self, now: Instant, event: Event<'_>, out: &mut [u8]) -> Step<Self, BobDone> {
+        // What ends him later, ends him without a word.
+        let silent = matches!(self.phase, Phase::Silent(_));
+        let result = match self.turn(now, event) {
+            Ok(Turn::Go) => self.next(now, out),
+            result => result,
+        };
+        match result {
+            Ok(Turn::Effect(effect)) => Step::Next(self, effect),
+            Ok(Turn::Done(done)) => {
+                self.held.done = true;
+                Step::Done(done)
+            }
+            Ok(Turn::Go) => Step::Next(self, Effect::Idle),
+            Err(reason) => {
+                let send = match reason {
+                    Abort::Peer(_) => 0,
+                    _ if silent => 0,
+                    _ => wire::encode(out, self.sent, &Plain::Abort { reason: reason.code() }).unwrap_or(0),
+                };
+                Step::Abort(Aborted { reason, spent: [LeakBits(0); 2], send })
+            }
+        }
+    }
+
+    fn turn(&mut self, now: Instant, event: Event<'_>) -> Result<Turn, Abort> {
+        match event {
+            Event::Poll if self.phase.is_waiting() && now >= self.deadline => Err(Abort::Timeout),
+            Event::Poll => Ok(Turn::Go),
+            Event::Received(frame) => {
+                let message = wire::decode(frame, self.received)?;
+                self.received = self.received.wrapping_add(1);
+                self.deadline = Instant(now.0.saturating_add(self.setup.timeout_us));
+                if let Message::Plain(Plain::Abort { reason }) = message {
+                    return Err(Abort::Peer(reason));
+                }
+                let phase = mem::replace(&mut self.phase, Phase::Over);
+                self.phase = match phase {
+                    Phase::Silent(silent) => Phase::Silent(self.listen(silent, &message)?),
+                    phase => self.sift(phase, now, &message)?,
+                };
+                Ok(Turn::Go)
+            }
+            Event::Entropy(words) => {
+                let wanted = self.wanted().ok_or(Abort::Host("entropy: none was asked for"))?;
+                if words.len() < wanted {
+                    return Err(Abort::Host("entropy: expected as many words as asked for"));
+                }
+                let phase = mem::replace(&mut self.phase, Phase::Over);
+                if let Phase::Silent(silent) = phase {
+                    return self.finish(silent, &words[..wanted]).map(Turn::Done);
+                }
+                self.phase = self.randomise(phase, &words[..wanted])?;
+                Ok(Turn::Go)
+            }
+            Event::Decoded { block, outcome, decision } => {
+                self.decoded(block, outcome, decision)?;
+                Ok(Turn::Go)
+            }
+            Event::Cancel => Err(Abort::Cancelled),
+        }
+    }
+
+    /// Words of entropy that the phase waits for.
+    fn wanted(&self) -> Option<usize> {
+        match &self.phase {
+            Phase::Thin { word } => {
+                let left = words_for(self.held.memory.record.rounds) - word;
+                Some(left.min(BATCH / THINNING) * THINNING)
+            }
+            Phase::Nonce => Some(4),
+            Phase::Truncate { .. } => {
+                let left = self.surplus();
+                (left > 0).then_some((left + left / 32 + 1).min(BATCH))
+            }
+            Phase::Silent(silent) if silent.heard_all() && silent.back == (silent.number / 2) as usize => {
+                Some(words_for(silent.length()))
+            }
+            _ => None,
+        }
+    }
+
+    fn next(&mut self, now: Instant, out: &mut [u8]) -> Result<Turn, Abort> {
+        if let Some(words) = self.wanted() {
+            return Ok(Turn::Effect(Effect::Entropy(words)));
+        }
+        let phase = mem::replace(&mut self.phase, Phase::Over);
+        let phase = if let Phase::Truncate { estimated } = phase { self.divide(estimated)? } else { phase };
+        if let Phase::Silent(mut silent) = phase {
+            let job = self.next_job(&mut silent);
+            self.phase = Phase::Silent(silent);
+            return Ok(Turn::Effect(job.map_or(Effect::Idle, Effect::Decode)));
+        }
+        if phase.is_waiting() {
+            self.phase = phase;
+            return Ok(Turn::Effect(Effect::Idle));
+        }
+        let (phase, sent) = self.tell(phase, now, out)?;
+        self.phase = phase;
+        let waits = if matches!(self.phase, Phase::AwaitBases { .. }) { self.terms.delta_t_us() } else { 0 };
+        self.deadline = Instant(now.0.saturating_add(self.setup.timeout_us).saturating_add(waits));
+        Ok(Turn::Effect(Effect::Send(sent)))
+    }
+
+    /// Why a frame of `kind` has no place here.
+    fn misplaced(phase: &Phase, kind: Kind) -> Abort {
+        let before = matches!(
+            phase,
+            Phase::AwaitGreeting
+                | Phase::Greeting
+                | Phase::Thin { .. }
+                | Phase::Nonce
+                | Phase::Commitment { .. }
+                | Phase::Report { after: AfterReport::Bases, .. }
+        );
+        if before && kind == Kind::BasisReveal {
+            Abort::Nsm(NsmViolation::Early(kind))
+        } else {
+            Abort::PhaseOrder { kind, phase: phase.name() }
+        }
+    }
+}
+
+enum Turn {
+    /// Whatever is due.
+    Go,
+    Effect(Effect),
+    Done(BobDone),
+}
+
+/// The better basis, and what part of 2^32 of its clicks is as many as the other's.
+fn thinning(efficiencies: Option<[f64; 2]>) -> Result<Option<(bool, u32)>, Abort> {
+    let Some([first, second]) = efficiencies else { return Ok(None) };
+    if !(first > 0.0 && first <= 1.0 && second > 0.0 && second <= 1.0) {
+        return Err(Abort::Host("efficiencies: expected numbers above 0 and at most 1"));
+    }
+    let keep = first.min(second) / first.max(second);
+    Ok((keep < 1.0).then_some((second > first, (keep * 4_294_967_296.0) as u32)))
+}
+
+/// The rows of `words` for a record of `rounds` rounds.
+fn rows_of<'w>(words: &'w mut [u64], rounds: usize, setup: &Setup<'_>) -> Result<Rows<'w>, Abort> {
+    let ([report, common, hers, sample, matching, other, string, scratch], rest) =
+        rows(words, words_for(rounds))?;
+    let ([punctured, shortened, frame, payload, padding], _) = rows(rest, words_for(setup.code.n()))?;
+    Ok(Rows {
+        report,
+        common,
+        hers,
+        sample,
+        matching,
+        other,
+        string,
+        scratch,
+        punctured,
+        shortened,
+        frame,
+        payload,
+        padding,
+    })
+}
