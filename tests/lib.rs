@@ -6,6 +6,7 @@ use caligo_core::code::Code;
 use caligo_runtime::channel;
 
 pub mod sim;
+pub mod transfer;
 
 /// Variables of each check.
 pub fn checks(code: &Code<'_>) -> Vec<Vec<usize>> {

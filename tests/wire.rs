@@ -518,8 +518,7 @@ fn read(message: &Message<'_>) {
         Message::Plain(Plain::SymmetricRequest(request)) => {
             assert_eq!(request.positions.iter().count(), request.positions.len());
         }
-        Message::Plain(Plain::ToeplitzSeed { bits, .. })
-        | Message::Plain(Plain::DetectionReport(Span { bits, .. }))
+        Message::Plain(Plain::ToeplitzSeed { bits, .. } | Plain::DetectionReport(Span { bits, .. }))
         | Message::Disclosing(Disclosing::TestOutcomes { bits, .. }) => {
             let mut words = [u64::MAX; 3];
             bits.copy_to(&mut words);
