@@ -10,7 +10,7 @@ use caligo_core::decode::Outcome;
 use caligo_core::leakage::{LeakBits, Policy};
 use caligo_core::ot::{
     Aborted, Alice, AliceDone, AliceMemory, Block, Bob, BobConfig, BobDone, BobMemory, Effect, Event,
-    Instant, Setup, Step, Terms,
+    Instant, Job, Machine, Setup, Step, Terms,
 };
 use caligo_core::reconcile::plan::{Goal, TablePlanner};
 use caligo_core::security::{NsmParameters, NsmRecord, Proof, TargetRecord, Targets};
@@ -49,6 +49,8 @@ pub struct Case {
     pub cap: u64,
     /// Frame error rate aimed at.
     pub target_fer: f64,
+    /// Whether Bob's decoder is done with nothing before all frames have come, and then with the last block first.
+    pub deferred: bool,
     /// Seed of all that is random.
     pub seed: u64,
 }
@@ -75,6 +77,7 @@ impl Case {
             efficiencies: None,
             cap: u64::MAX,
             target_fer: 1e-3,
+            deferred: false,
             seed,
         }
     }
@@ -223,24 +226,36 @@ enum Life<M, D> {
     Moving,
 }
 
+/// How it ended, what it has sent, and when.
+type Over<D> = (Result<D, Aborted>, Vec<Vec<u8>>, Vec<u64>);
+
 /// A machine with its randomness and what it has sent.
-struct Party<M, D> {
-    life: Life<M, D>,
+struct Party<M: Machine> {
+    life: Life<M, M::Done>,
     rng: Xoshiro256PlusPlus,
     inbox: VecDeque<(u64, Vec<u8>)>,
+    decisions: Vec<(usize, Outcome, Vec<u64>)>,
     sent: Vec<Vec<u8>>,
     times: Vec<u64>,
     out: Vec<u8>,
 }
 
-impl<M, D> Party<M, D> {
+impl<M: Machine> Party<M> {
     fn new(machine: Result<M, Aborted>, rng: Xoshiro256PlusPlus) -> Self {
         let life = match machine {
             Ok(machine) => Life::Lives(machine),
             Err(aborted) => Life::Ended(Err(aborted)),
         };
         let out = vec![0; MAX_FRAME];
-        Self { life, rng, inbox: VecDeque::new(), sent: Vec::new(), times: Vec::new(), out }
+        Self {
+            life,
+            rng,
+            inbox: VecDeque::new(),
+            decisions: Vec::new(),
+            sent: Vec::new(),
+            times: Vec::new(),
+            out,
+        }
     }
 
     /// Gives `event` and answers effects until the machine is idle or gone.
@@ -248,8 +263,8 @@ impl<M, D> Party<M, D> {
         &mut self,
         now: u64,
         event: Event<'_>,
-        on: impl Fn(M, Instant, Event<'_>, &mut [u8]) -> Step<M, D>,
-        mut decode: impl FnMut(&mut M, usize) -> (Outcome, Vec<u64>),
+        decode: &mut impl FnMut(&Job<'_>) -> (Outcome, Vec<u64>),
+        deferred: bool,
     ) {
         let mut entropy = Vec::new();
         let mut decision: Option<(usize, Outcome, Vec<u64>)> = None;
@@ -270,7 +285,7 @@ impl<M, D> Party<M, D> {
                 (None, None) if entropy.is_empty() => Event::Poll,
                 (None, None) => Event::Entropy(&entropy),
             };
-            let step = on(machine, Instant(now), next, &mut self.out);
+            let step = machine.on(Instant(now), next, &mut self.out);
             (entropy, decision) = (Vec::new(), None);
             let send = match step {
                 Step::Next(mut machine, effect) => {
@@ -280,13 +295,17 @@ impl<M, D> Party<M, D> {
                         Effect::Send(length) => send = length,
                         Effect::Entropy(words) => entropy = (0..words).map(|_| self.rng.next_u64()).collect(),
                         Effect::Decode(block) => {
-                            let (outcome, words) = decode(&mut machine, block);
-                            decision = Some((block, outcome, words));
+                            let job = machine.job(block).expect("a job that was given");
+                            let (outcome, words) = decode(&job);
+                            self.decisions.push((block, outcome, words));
+                        }
+                        Effect::Idle if !deferred || machine.deadline().is_none() => {
+                            decision = self.decisions.pop();
                         }
                         Effect::Idle => {}
                     }
                     self.life = Life::Lives(machine);
-                    if idle {
+                    if idle && decision.is_none() {
                         return;
                     }
                     send
@@ -307,7 +326,7 @@ impl<M, D> Party<M, D> {
         }
     }
 
-    fn end(self) -> (Result<D, Aborted>, Vec<Vec<u8>>, Vec<u64>) {
+    fn end(self) -> Over<M::Done> {
         match self.life {
             Life::Ended(end) => (end, self.sent, self.times),
             _ => unreachable!("it has ended"),
@@ -319,10 +338,20 @@ impl<M, D> Party<M, D> {
     }
 }
 
+fn planner(setup: &Setup<'static>, target_fer: f64) -> TablePlanner<'static> {
+    let goal = Goal { strategy: Strategy::Baseline, rounds: 1, target_fer, modulated: 0, shortened: 0 };
+    TablePlanner { goal, table: rate::table_4096::BALANCED, order: setup.order }
+}
+
 impl Ground {
-    /// Words and books that machines are built on.
+    /// What machines are built on.
     pub fn setup(&self) -> Setup<'static> {
         self.setup
+    }
+
+    /// A planner for `target_fer`.
+    pub fn planner(&self, target_fer: f64) -> TablePlanner<'static> {
+        planner(&self.setup, target_fer)
     }
 
     /// Runs `case`.
@@ -343,9 +372,7 @@ impl Ground {
         tamper: Tamper<'_>,
     ) -> Ended {
         let Self { setup, engine } = self;
-        let target_fer = case.target_fer;
-        let goal = Goal { strategy: Strategy::Baseline, rounds: 1, target_fer, modulated: 0, shortened: 0 };
-        let planner = TablePlanner { goal, table: rate::table_4096::BALANCED, order: setup.order };
+        let planner = planner(setup, case.target_fer);
         let (n, rounds) = (setup.code.n(), case.device.num_pairs as usize);
         let half = words_for(rounds);
         let (mut alice_words, mut bob_words) =
@@ -373,8 +400,7 @@ impl Ground {
         let bob = Bob::new(*setup, Terms { cap: LeakBits(u64::MAX), ..terms }, config, memory, Instant(0))
             .map_err(unbegun);
         let (mut alice, mut bob) = (Party::new(alice, hers), Party::new(bob, his));
-        let mut decode = |bob: &mut Bob<'_>, block: usize| {
-            let job = bob.job(block).expect("a job that was given");
+        let mut decode = |job: &Job<'_>| {
             let input =
                 Input { pattern: &job.pattern, frame: job.frame, rates: &job.rates, syndrome: job.syndrome };
             let mut decision = vec![0; words_for(n)];
@@ -388,10 +414,10 @@ impl Ground {
             };
             let frame = came(&mut alice.inbox);
             let event = frame.as_ref().map_or(Event::Poll, |(_, frame)| Event::Received(frame));
-            alice.serve(now, event, Alice::on, |_, _| unreachable!("Alice decodes nothing"));
+            alice.serve(now, event, &mut decode, case.deferred);
             let frame = came(&mut bob.inbox);
             let event = frame.as_ref().map_or(Event::Poll, |(_, frame)| Event::Received(frame));
-            bob.serve(now, event, Bob::on, &mut decode);
+            bob.serve(now, event, &mut decode, case.deferred);
             for (i, frame) in alice.sent.iter().enumerate().skip(passed[0]) {
                 let frames = tamper(From::Alice, i, frame.clone());
                 bob.inbox.extend(frames.into_iter().map(|frame| (now + LATENCY_US, frame)));
@@ -441,6 +467,13 @@ pub fn common(a: &[u64], b: &[u64]) -> usize {
 /// If it is none.
 pub fn kind(frame: &[u8]) -> Kind {
     message(frame).kind()
+}
+
+/// Kinds of frames in their order, repetitions left out.
+pub fn kinds(frames: &[Vec<u8>]) -> Vec<Kind> {
+    let mut kinds: Vec<Kind> = frames.iter().map(|frame| kind(frame)).collect();
+    kinds.dedup();
+    kinds
 }
 
 /// What a frame says, whatever its number.

@@ -41,6 +41,7 @@ mod alice;
 mod blocks;
 mod bob;
 pub mod contract;
+mod machine;
 mod spans;
 
 pub use crate::reconcile::{Instant, Job, Masking, Setup};
@@ -48,6 +49,7 @@ pub use abort::{Abort, CommitmentMismatch, Failure, NsmViolation};
 pub use alice::{Alice, AliceDone, AliceMemory};
 pub use blocks::Block;
 pub use bob::{Bob, BobConfig, BobDone, BobMemory};
+pub use machine::Machine;
 
 /// What happened.
 #[derive(Clone, Copy)]
@@ -114,7 +116,7 @@ pub enum Step<M, D> {
 pub struct Aborted {
     /// Why.
     pub reason: Abort,
-    /// Charged to each set until then.
+    /// Charged to each set until then, by Alice.
     pub spent: [LeakBits; 2],
     /// Bytes of `out` that tell the peer: none once Bob has sent his sets, for then nothing he does may be seen.
     pub send: usize,
@@ -149,7 +151,8 @@ pub struct Terms<'a> {
     pub parameters: NsmParameters,
     /// Failures allowed, part of the rounds that is tested.
     pub targets: Targets,
-    /// By which argument lengths are computed.
+    /// By which argument lengths are computed. Nothing here keeps Bob from choosing his sets, which
+    /// [`Proof::MaxBound`] takes for granted.
     pub proof: Proof,
     /// How disclosures are charged.
     pub policy: Policy,

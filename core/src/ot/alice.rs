@@ -11,7 +11,7 @@ use super::contract::{Amplified, Detected, Estimated, Sifted};
 use super::spans::rows;
 use super::{Abort, Aborted, BATCH, Effect, Event, GONE, Instant, NsmViolation, Setup, Step, Terms};
 use crate::bits::words_for;
-use crate::leakage::{Disclosure, LeakBits, Ledger, Permit};
+use crate::leakage::{Disclosure, LeakBits, Ledger, Permit, Receipt};
 use crate::reconcile::plan::Planner;
 use crate::sift::Record;
 use crate::wire::{self, Disclosing, Kind, Message, Plain};
@@ -282,6 +282,9 @@ impl<'m> Alice<'m> {
 
     /// Bits charged so far, to each set.
     pub fn spent(&self) -> [LeakBits; 2] {
+        if let Phase::Seed { amplified, .. } | Phase::Finished { amplified } = &self.phase {
+            return amplified.reconciled.receipts.each_ref().map(Receipt::total);
+        }
         self.books.each_ref().map(|books| books.as_ref().map_or(LeakBits(0), Ledger::spent))
     }
 

@@ -13,6 +13,7 @@ use super::{Abort, Aborted, BATCH, Effect, Event, Failure, Instant, NsmViolation
 use crate::bits::words_for;
 use crate::leakage::{LeakBits, Ledger};
 use crate::sift::{Record, THINNING};
+use crate::verify::collision_log2;
 use crate::wire::{self, Kind, Message, Plain};
 
 /// Bob's memory, the caller's.
@@ -231,6 +232,11 @@ impl BobDone {
     /// Whether he takes his string for the one he chose.
     pub const fn believes(&self) -> bool {
         self.failure.is_none()
+    }
+
+    /// log2 of the bound on the chance that he believes a wrong string.
+    pub fn undetected_log2(&self) -> f64 {
+        collision_log2(self.sifted.set_bits)
     }
 }
 

@@ -9,7 +9,13 @@
 //! | [`Reconciled`] | Alice | POST-R-001, POST-R-002 |
 //! | [`Amplified`] | Alice | POST-AMP-001, POST-AMP-002 |
 //!
-//! They hold numbers, no bits. Bob's last phases promise him nothing: he may not believe his string.
+//! They hold numbers, no bits. Bob's last phases promise him nothing: he may not believe his string. Nobody else can make
+//! one:
+//!
+//! ```compile_fail
+//! use caligo_core::ot::contract::Detected;
+//! let unchecked = Detected { rounds: 10, reported: 10, common: 10 };
+//! ```
 
 use core::fmt;
 
