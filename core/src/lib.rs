@@ -98,6 +98,15 @@
 //! Scratch of a Toeplitz hash ([`amplify::Toeplitz::scratch_words`]): 10000 bits to 5000, 1264 bytes; less, down
 //! to none, only costs time.
 //!
+//! The machines of an oblivious transfer keep seven and eight strings of a bit a round, and a frame ([`ot::Alice::words`],
+//! [`ot::Bob::words`]); Bob a syndrome besides for each block of a set:
+//!
+//! ```
+//! use caligo_core::ot::{Alice, Bob};
+//!
+//! assert_eq!((8 * Alice::words(200_000, 4096), 8 * Bob::words(200_000, 4096)), (177_560, 202_560));
+//! ```
+//!
 //! # Features
 //!
 //! * `alloc`: rank over GF(2), in the module `rank`.

@@ -17,7 +17,6 @@ use crate::sift::Record;
 use crate::wire::{self, Disclosing, Kind, Message, Plain};
 
 /// Alice's memory, the caller's.
-#[derive(Debug)]
 pub struct AliceMemory<'m> {
     /// What her detectors recorded.
     pub record: Record<'m>,
@@ -25,6 +24,12 @@ pub struct AliceMemory<'m> {
     pub words: &'m mut [u64],
     /// Where her strings go; each has at least one word, and no string is longer than fits.
     pub strings: [&'m mut [u64]; 2],
+}
+
+impl fmt::Debug for AliceMemory<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AliceMemory").field("record", &self.record).finish_non_exhaustive()
+    }
 }
 
 /// Her memory, wiped when the machine is gone: the strings too, unless they are done.

@@ -17,7 +17,6 @@ use crate::verify::collision_log2;
 use crate::wire::{self, Kind, Message, Plain};
 
 /// Bob's memory, the caller's.
-#[derive(Debug)]
 pub struct BobMemory<'m> {
     /// What his detectors recorded.
     pub record: Record<'m>,
@@ -44,6 +43,12 @@ pub struct BobConfig {
 impl fmt::Debug for BobConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BobConfig").field("efficiencies", &self.efficiencies).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for BobMemory<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BobMemory").field("record", &self.record).finish_non_exhaustive()
     }
 }
 
