@@ -4,9 +4,10 @@
 use caligo_core::amplify::Toeplitz;
 use caligo_core::bits;
 use caligo_core::ot::Failure;
+use caligo_core::rank::prefix_ranks;
 use caligo_core::security::sampling::clopper_pearson_upper;
 use caligo_core::security::{Epsilon, Proof};
-use caligo_core::wire::{HEADER, Kind, Message, Plain, Span};
+use caligo_core::wire::{Disclosing, HEADER, Kind, Message, Plain, Span};
 use caligo_tests::naive_toeplitz;
 use caligo_tests::transfer::{Case, From, Ground, LATENCY_US, faithful, kind, kinds, message};
 use proptest::prelude::{ProptestConfig, any, prop_assert, proptest};
@@ -132,6 +133,38 @@ fn what_bob_has_of_the_other_string_is_noise() {
                 assert!((wrong - half).abs() < 4.5 * (half / 2.0).sqrt(), "{wrong} of {length}");
             }
         }
+    }
+}
+
+/// What the frames disclose, read off their bytes: rank H - rank H_P of each block, and a tag; the same for both sets.
+#[test]
+fn books_are_what_the_frames_disclose() {
+    let mut ground = Ground::default();
+    let case = Case::good(SMALL, true, 22);
+    let ended = ground.run(&case, &mut faithful);
+    case.check(&ended);
+    let reconciled = &ended.alice.as_ref().unwrap().amplified.reconciled;
+    let (code, order) = (ground.setup().code, ground.setup().order);
+    let prefixes = prefix_ranks(&code, order.puncture().iter().copied().map(usize::from));
+    let (mut disclosed, mut covered, mut shapes) = ([0, 0], [0, 0], Vec::new());
+    for frame in &ended.sent[0] {
+        match message(frame) {
+            Message::Disclosing(Disclosing::Syndrome(s)) => {
+                let set = (s.block % 2) as usize;
+                let payload = code.n() - usize::from(s.punctured) - usize::from(s.shortened);
+                covered[set] += payload;
+                disclosed[set] += (code.m() - prefixes[usize::from(s.punctured)]).min(payload);
+                shapes.push((s.block / 2, s.punctured, s.shortened, s.qber_ppm));
+            }
+            Message::Disclosing(Disclosing::Verify(tag)) => disclosed[tag.from as usize] += 64,
+            _ => {}
+        }
+    }
+    assert_eq!(covered, [reconciled.sifted.set_bits; 2]);
+    assert!(shapes.chunks(2).all(|pair| pair[0] == pair[1]));
+    for (receipt, disclosed) in reconciled.receipts.iter().zip(disclosed) {
+        assert_eq!(receipt.total().0, disclosed as u64);
+        assert!(receipt.total() <= receipt.cap());
     }
 }
 
