@@ -138,9 +138,10 @@ impl<'a> Search<'a> {
 
     fn begin(&mut self, column: usize) {
         let none = Open { hits: [(0, 0); MOST_HITS], len: 0 };
-        if let Some(open) = none.with(self.hits(column, 0), None) {
+        let hits = self.base.columns[column].len();
+        if let Some(open) = none.with(self.hits(column, 0), None).filter(|_| hits <= self.limits.hits) {
             self.variables.push((column, 0));
-            self.go(open, 1, 0, self.base.columns[column].len());
+            self.go(open, 1, 0, hits);
             self.variables.pop();
         }
     }
