@@ -98,14 +98,15 @@ fn an_estimate_is_disclosed_removed_and_counted() {
 #[test]
 fn parts_that_fail_are_named_and_left_out() {
     let bench = Bench::new();
-    bench.ok("demo-keys --bits 80000 --qber 0.16 --alice a.key --bob b.key --format bytes");
+    bench.ok("demo-keys --bits 80000 --qber 0.15 --alice a.key --bob b.key --format bytes");
     let output = bench.run(
         "reconcile --alice a.key --bob b.key --qber 0.097 --target-fer 0.01 --out o.key --alice-out k.key --seed 1 --json",
     );
     assert_eq!(output.status.code(), Some(1));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     let failed = report["failed"].as_array().unwrap();
-    assert!(!failed.is_empty() && report["verified"] == false);
+    // Some parts fail and some do not, or this shows nothing.
+    assert!((1..20).contains(&failed.len()) && report["verified"] == false);
     assert_eq!(String::from_utf8(output.stderr).unwrap().lines().count(), failed.len());
     let lost: u64 = failed.iter().map(|part| part["bits"].as_u64().unwrap()).sum();
     assert_eq!(report["payload_bits"].as_u64().unwrap(), 80_000 - lost);
