@@ -277,6 +277,18 @@ impl Ledger {
     }
 }
 
+/// Charges the ledger in `books`. Past its budget, or if it has gone, it is gone: an error, and nothing more can be
+/// disclosed.
+pub(crate) fn charge<E: From<BudgetExceeded>>(
+    books: &mut Option<Ledger>,
+    disclosure: Disclosure,
+    gone: E,
+) -> Result<Permit, E> {
+    let (ledger, permit) = books.take().ok_or(gone)?.charge(disclosure)?;
+    *books = Some(ledger);
+    Ok(permit)
+}
+
 /// Closed books: what a key's final length is computed from.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "the key is shorter by what the receipt says"]

@@ -204,6 +204,25 @@ pub fn encode(out: &mut [u8], sequence: u32, message: &Plain<'_>) -> Result<usiz
     })
 }
 
+/// [`encode`]s the next frame of a direction that sent `sent` frames, and counts it.
+pub(crate) fn encode_next(out: &mut [u8], sent: &mut u32, message: &Plain<'_>) -> Result<usize, WireError> {
+    let length = encode(out, *sent, message)?;
+    *sent = sent.wrapping_add(1);
+    Ok(length)
+}
+
+/// [`disclose`]s in the next frame of a direction that sent `sent` frames, and counts it.
+pub(crate) fn disclose_next(
+    out: &mut [u8],
+    sent: &mut u32,
+    permit: Permit,
+    message: &Disclosing<'_>,
+) -> Result<usize, WireError> {
+    let length = disclose(out, *sent, permit, message)?;
+    *sent = sent.wrapping_add(1);
+    Ok(length)
+}
+
 /// Writes `message` as frame number `sequence`, using up the permit it was charged with; its length in
 /// bytes.
 ///

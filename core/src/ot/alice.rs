@@ -11,10 +11,10 @@ use super::contract::{Amplified, Detected, Estimated, Sifted};
 use super::spans::rows;
 use super::{Abort, Aborted, BATCH, Effect, Event, GONE, Instant, NsmViolation, Setup, Step, Terms};
 use crate::bits::words_for;
-use crate::leakage::{Disclosure, LeakBits, Ledger, Permit, Receipt};
+use crate::leakage::{self, Disclosure, LeakBits, Ledger, Permit, Receipt};
 use crate::reconcile::plan::Planner;
 use crate::sift::Record;
-use crate::wire::{self, Disclosing, Kind, Message, Plain};
+use crate::wire::{self, Kind, Message, Plain};
 
 /// Alice's memory, the caller's.
 pub struct AliceMemory<'m> {
@@ -427,7 +427,7 @@ impl<'m> Alice<'m> {
     }
 
     fn plain(&mut self, message: &Plain<'_>, out: &mut [u8]) -> Result<usize, Abort> {
-        encode(&mut self.sent, message, out)
+        Ok(wire::encode_next(out, &mut self.sent, message)?)
     }
 }
 
@@ -449,26 +449,6 @@ fn rows_of<'w>(words: &'w mut [u64], rounds: usize, setup: &Setup<'_>) -> Result
     })
 }
 
-fn encode(sent: &mut u32, message: &Plain<'_>, out: &mut [u8]) -> Result<usize, Abort> {
-    let length = wire::encode(out, *sent, message)?;
-    *sent = sent.wrapping_add(1);
-    Ok(length)
-}
-
-fn disclose(
-    sent: &mut u32,
-    permit: Permit,
-    message: &Disclosing<'_>,
-    out: &mut [u8],
-) -> Result<usize, Abort> {
-    let length = wire::disclose(out, *sent, permit, message)?;
-    *sent = sent.wrapping_add(1);
-    Ok(length)
-}
-
 fn charge(books: &mut Option<Ledger>, disclosure: Disclosure) -> Result<Permit, Abort> {
-    let ledger = books.take().ok_or(Abort::Host("ledger: gone"))?;
-    let (ledger, permit) = ledger.charge(disclosure)?;
-    *books = Some(ledger);
-    Ok(permit)
+    leakage::charge(books, disclosure, Abort::Host("ledger: gone"))
 }

@@ -7,7 +7,7 @@ use super::estimate::{SAMPLE_DEVIATIONS, upper};
 use super::plan::Planner;
 use super::{Abort, Aborted, Effect, Event, Finished, Instant, Setup, Step, Undetected, from_ppm, to_ppm};
 use crate::bits::{self, words_for};
-use crate::leakage::{Disclosed, Disclosure, LeakBits, Ledger, Permit};
+use crate::leakage::{self, Disclosed, Disclosure, LeakBits, Ledger, Permit};
 use crate::verify::{TAG_BITS, tag};
 use crate::wire::{self, Bits, Disclosing, Hello, Message, Plain, Reveal, Strategy, Syndrome, Verify};
 
@@ -242,27 +242,11 @@ impl<'m> Alice<'m> {
     }
 
     fn plain(&mut self, message: &Plain<'_>, out: &mut [u8]) -> Result<usize, Abort> {
-        let length = wire::encode(out, self.sent, message)?;
-        self.sent = self.sent.wrapping_add(1);
-        Ok(length)
+        Ok(wire::encode_next(out, &mut self.sent, message)?)
     }
 
     fn charge(&mut self, disclosure: Disclosure) -> Result<Permit, Abort> {
-        let ledger = self.ledger.take().ok_or(Abort::Host("ledger: gone"))?;
-        let (ledger, permit) = ledger.charge(disclosure)?;
-        self.ledger = Some(ledger);
-        Ok(permit)
-    }
-
-    fn disclose(
-        sent: &mut u32,
-        permit: Permit,
-        message: &Disclosing<'_>,
-        out: &mut [u8],
-    ) -> Result<usize, Abort> {
-        let length = wire::disclose(out, *sent, permit, message)?;
-        *sent = sent.wrapping_add(1);
-        Ok(length)
+        leakage::charge(&mut self.ledger, disclosure, Abort::Host("ledger: gone"))
     }
 
     /// Half a window, or less at first where the error rate is learnt on the way.
@@ -458,7 +442,7 @@ impl<'m> Alice<'m> {
                 words.fill(0);
                 bits::copy(self.memory.key, 0, words, 0, bits as usize);
                 let message = Disclosing::TestOutcomes { offset: 0, bits: Bits::of(words, bits as usize)? };
-                return Self::disclose(&mut self.sent, permit, &message, out).map(Effect::Send);
+                return Ok(Effect::Send(wire::disclose_next(out, &mut self.sent, permit, &message)?));
             }
             Phase::AwaitGreeting | Phase::AwaitSample | Phase::AwaitFinish => return Ok(Effect::Idle),
             Phase::Blocks => {}
@@ -549,7 +533,7 @@ impl<'m> Alice<'m> {
             Strategy::Baseline => Disclosing::Syndrome(message),
             Strategy::Blind | Strategy::Symmetric => Disclosing::BlindInit(message),
         };
-        let length = Self::disclose(&mut self.sent, permit, &message, out)?;
+        let length = wire::disclose_next(out, &mut self.sent, permit, &message)?;
         let slot = &mut self.memory.slots[index];
         slot.start = self.next_bit;
         slot.payload = payload;
@@ -584,7 +568,7 @@ impl<'m> Alice<'m> {
         } else {
             Disclosing::BlindReveal(reveal)
         };
-        let length = Self::disclose(&mut self.sent, permit, &message, out)?;
+        let length = wire::disclose_next(out, &mut self.sent, permit, &message)?;
         let slot = &mut self.memory.slots[index];
         slot.revealed += count as u32;
         slot.reveals += 1;
@@ -618,7 +602,7 @@ impl<'m> Alice<'m> {
         self.undetected.add(at);
         self.pending = Some(to);
         let message = Disclosing::Verify(Verify { from, to, key, tag: value });
-        Self::disclose(&mut self.sent, permit, &message, out)
+        Ok(wire::disclose_next(out, &mut self.sent, permit, &message)?)
     }
 
     /// Tells the host the next verified block.

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::bits::{self, words_for};
 use crate::decode::Outcome;
-use crate::leakage::{Disclosed, Disclosure, LeakBits, Ledger};
+use crate::leakage::{self, Disclosed, Disclosure, LeakBits, Ledger};
 use crate::limits;
 use crate::llr::Rates;
 use crate::puncture::Pattern;
@@ -124,7 +124,7 @@ impl<'m> Bob<'m> {
         memory.rates.fill(Class::default());
         let hello = Hello {
             strategy: Strategy::Baseline,
-            policy: crate::leakage::Policy::Exact,
+            policy: leakage::Policy::Exact,
             rounds: 0,
             target_fer_ppm: 0,
             window: 0,
@@ -259,16 +259,12 @@ impl<'m> Bob<'m> {
     }
 
     fn plain(&mut self, message: &Plain<'_>, out: &mut [u8]) -> Result<usize, Abort> {
-        let length = wire::encode(out, self.sent, message)?;
-        self.sent = self.sent.wrapping_add(1);
-        Ok(length)
+        Ok(wire::encode_next(out, &mut self.sent, message)?)
     }
 
     /// Books what Alice disclosed.
     fn charge(&mut self, disclosure: Disclosure) -> Result<(), Abort> {
-        let ledger = self.ledger.take().ok_or(Abort::Host("ledger: gone"))?;
-        self.ledger = Some(ledger.charge(disclosure)?.0);
-        Ok(())
+        leakage::charge(&mut self.ledger, disclosure, Abort::Host("ledger: gone")).map(drop)
     }
 
     fn index(&self, block: u32) -> usize {

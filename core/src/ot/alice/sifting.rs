@@ -1,6 +1,6 @@
 //! From rounds to two sets.
 
-use super::{AfterBases, Alice, Opened, Phase, charge, disclose, rows_of};
+use super::{AfterBases, Alice, Opened, Phase, charge, rows_of};
 use crate::bits::words_for;
 use crate::leakage::{Disclosure, Ledger};
 use crate::ot::blocks::{Shape, survey};
@@ -9,7 +9,7 @@ use crate::ot::spans::{cut, paste, paste_span};
 use crate::ot::{Abort, CommitmentMismatch, Instant};
 use crate::qber::Disclosed;
 use crate::sift::{draw, gather};
-use crate::wire::{Disclosing, Message, Plain, Span};
+use crate::wire::{self, Disclosing, Message, Plain, Span};
 
 impl Alice<'_> {
     /// What a message of Bob's makes of the phase.
@@ -161,7 +161,7 @@ impl Alice<'_> {
                 let rows = rows_of(self.held.memory.words, rounds, &self.setup)?;
                 let bits = cut(rows.sample, rounds, at, chunk)?;
                 let message = Plain::TestSample(Span { part: 0, offset: at as u32, bits });
-                let sent = super::encode(&mut self.sent, &message, out)?;
+                let sent = wire::encode_next(out, &mut self.sent, &message)?;
                 let at = at + bits.len();
                 if at < rounds {
                     return Ok((Phase::Sample { detected, size, at }, sent));
@@ -173,7 +173,7 @@ impl Alice<'_> {
                 let bits = cut(rows.strings[1], size, at, chunk)?;
                 let permit = charge(&mut self.sample_books, Disclosure::Sample { bits: bits.len() as u64 })?;
                 let message = Disclosing::TestOutcomes { offset: at as u32, bits };
-                let sent = disclose(&mut self.sent, permit, &message, out)?;
+                let sent = wire::disclose_next(out, &mut self.sent, permit, &message)?;
                 let at = at + bits.len();
                 if at < size {
                     return Ok((Phase::Outcomes { estimated, size, at }, sent));

@@ -1,13 +1,13 @@
 //! From two sets to two strings.
 
-use super::{Alice, Phase, charge, disclose, rows_of};
+use super::{Alice, Phase, charge, rows_of};
 use crate::amplify::Toeplitz;
 use crate::bits::{self, words_for};
 use crate::ot::blocks::{Shape, TAG, disclosure};
 use crate::ot::contract::{Amplified, Reconciled, Sifted};
 use crate::ot::{Abort, GONE};
 use crate::verify::tag;
-use crate::wire::{Bits, Disclosing, Plain, Syndrome, Verify};
+use crate::wire::{self, Bits, Disclosing, Plain, Syndrome, Verify};
 
 impl Alice<'_> {
     /// Sends what `words` of fresh entropy make of the phase: a syndrome, a tag, or part of a seed.
@@ -50,7 +50,7 @@ impl Alice<'_> {
             request: 0,
             syndrome: Bits::of(rows.syndrome, self.setup.code.m())?,
         });
-        let sent = disclose(&mut self.sent, permit, &message, out)?;
+        let sent = wire::disclose_next(out, &mut self.sent, permit, &message)?;
         let number = number + 1;
         if set == 0 {
             return Ok((Phase::Blocks { sifted, number, shape }, sent));
@@ -76,7 +76,7 @@ impl Alice<'_> {
         let value = tag(rows.strings[set], sifted.set_bits, key);
         let permit = charge(&mut self.books[set], TAG)?;
         let message = Disclosing::Verify(Verify { from: set as u32, to: blocks, key, tag: value });
-        let sent = disclose(&mut self.sent, permit, &message, out)?;
+        let sent = wire::disclose_next(out, &mut self.sent, permit, &message)?;
         if set == 0 {
             return Ok((Phase::Tag { sifted, blocks, set: 1 }, sent));
         }
@@ -105,7 +105,7 @@ impl Alice<'_> {
         place.ok_or(GONE)?.copy_from_slice(words);
         let message =
             Plain::ToeplitzSeed { offset: at as u32, total: total as u32, bits: Bits::of(words, bits)? };
-        let sent = super::encode(&mut self.sent, &message, out)?;
+        let sent = wire::encode_next(out, &mut self.sent, &message)?;
         let at = at + bits;
         if at < total {
             return Ok((Phase::Seed { amplified, set, at }, sent));

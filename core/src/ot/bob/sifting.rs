@@ -2,7 +2,7 @@
 
 use super::{AfterReport, Bob, CLOCKS, Phase, Silent, rows_of};
 use crate::bits::{self, words_for};
-use crate::leakage::Disclosure;
+use crate::leakage::{self, Disclosure};
 use crate::ot::blocks::Shape;
 use crate::ot::contract::{Condition, Detected, Estimated, Sifted};
 use crate::ot::spans::{cut, paste, paste_span};
@@ -186,22 +186,22 @@ impl Bob<'_> {
                 rows.report.copy_from_slice(record.clicked);
                 bits::clear_tail(rows.report, rounds);
                 let agreement = self.terms.agreement(&self.setup);
-                let length = plain(sent, &Plain::Agreement(agreement), out)?;
+                let length = wire::encode_next(out, sent, &Plain::Agreement(agreement))?;
                 let phase = if self.thinned.is_some() { Phase::Thin { word: 0 } } else { report };
                 (phase, length)
             }
             Phase::Commitment { nonce } => {
                 let digest = self.terms.commitment(nonce, rows.report);
-                let length = plain(sent, &Plain::DetectionCommitment { digest }, out)?;
+                let length = wire::encode_next(out, sent, &Plain::DetectionCommitment { digest })?;
                 (Phase::AwaitBases { fixed: now, nonce: Some(nonce), part: 0, at: 0 }, length)
             }
             Phase::Opening { nonce, detected } => {
-                let length = plain(sent, &Plain::CommitmentOpening { nonce }, out)?;
+                let length = wire::encode_next(out, sent, &Plain::CommitmentOpening { nonce })?;
                 (Phase::Report { after: AfterReport::Test(detected), at: 0 }, length)
             }
             Phase::Report { after, at } => {
                 let bits = cut(rows.report, rounds, at, chunk)?;
-                let length = plain(sent, &Plain::DetectionReport(span(0, at, bits)), out)?;
+                let length = wire::encode_next(out, sent, &Plain::DetectionReport(span(0, at, bits)))?;
                 let at = at + bits.len();
                 let phase = match after {
                     after if at < rounds => Phase::Report { after, at },
@@ -212,7 +212,7 @@ impl Bob<'_> {
             }
             Phase::Bases { detected, size, at } => {
                 let bits = cut(rows.matching, size, at, chunk)?;
-                let length = plain(sent, &Plain::TestBases(span(0, at, bits)), out)?;
+                let length = wire::encode_next(out, sent, &Plain::TestBases(span(0, at, bits)))?;
                 let at = at + bits.len();
                 let phase = if at < size {
                     Phase::Bases { detected, size, at }
@@ -223,12 +223,10 @@ impl Bob<'_> {
             }
             Phase::Outcomes { detected, size, at } => {
                 let bits = cut(rows.other, size, at, chunk)?;
-                let books = self.sample_books.take().ok_or(Abort::Host("ledger: gone"))?;
-                let (books, permit) = books.charge(Disclosure::Sample { bits: bits.len() as u64 })?;
-                self.sample_books = Some(books);
+                let sample = Disclosure::Sample { bits: bits.len() as u64 };
+                let permit = leakage::charge(&mut self.sample_books, sample, Abort::Host("ledger: gone"))?;
                 let message = Disclosing::TestOutcomes { offset: at as u32, bits };
-                let length = wire::disclose(out, *sent, permit, &message)?;
-                *sent = sent.wrapping_add(1);
+                let length = wire::disclose_next(out, sent, permit, &message)?;
                 let at = at + bits.len();
                 let phase = if at < size {
                     Phase::Outcomes { detected, size, at }
@@ -245,7 +243,7 @@ impl Bob<'_> {
                     rows.scratch[w] = select(swap, rows.matching[w], rows.other[w]);
                 }
                 let bits: Bits<'_> = cut(rows.scratch, rounds, at, chunk)?;
-                let length = plain(sent, &Plain::IndexLists(span(part, at, bits)), out)?;
+                let length = wire::encode_next(out, sent, &Plain::IndexLists(span(part, at, bits)))?;
                 let at = at + bits.len();
                 let phase = match part {
                     _ if at < rounds => Phase::Sets { sifted, part, at },
@@ -274,9 +272,3 @@ impl Bob<'_> {
 
 /// Number of the row of rounds with equal bases; that of the others is next.
 const MATCHING: usize = 4;
-
-fn plain(sent: &mut u32, message: &Plain<'_>, out: &mut [u8]) -> Result<usize, Abort> {
-    let length = wire::encode(out, *sent, message)?;
-    *sent = sent.wrapping_add(1);
-    Ok(length)
-}
