@@ -6,9 +6,11 @@
 //! together.
 
 mod first_pass;
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[cfg(target_arch = "x86_64")]
 #[doc(hidden)]
 pub mod lanes;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 
 use std::fmt;
 
@@ -107,6 +109,11 @@ pub struct Input<'i> {
     pub rates: &'i Rates<'i>,
     /// The sender's syndrome, m bits.
     pub syndrome: &'i [u64],
+}
+
+/// Bits disclosed for each bit of payload.
+fn leak_rate(code: &Code<'_>, pattern: &Pattern<'_>) -> f64 {
+    code.m().saturating_sub(pattern.p()) as f64 / pattern.payload() as f64
 }
 
 type Words<'a, A> = Workspace<'a, A, Vec<<A as Rule>::Message>, Vec<<A as Rule>::Posterior>>;
@@ -295,8 +302,7 @@ impl<'a> Engine<'a> {
         self.guessed = true;
         let rates = match *input.rates {
             Rates::Uniform(qber) if failed.unsatisfied <= TRAPPED => {
-                let leak = work.code().m().saturating_sub(input.pattern.p()) as f64;
-                Rates::Uniform(qber.max(limits::inverse_entropy(leak / input.pattern.payload() as f64)))
+                Rates::Uniform(qber.max(limits::inverse_entropy(leak_rate(work.code(), input.pattern))))
             }
             rates => rates,
         };

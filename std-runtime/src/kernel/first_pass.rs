@@ -15,11 +15,11 @@ use caligo_core::llr::Rates;
 use pulp::x86::{V3, V4};
 use zeroize::Zeroize;
 
-use super::Input;
-#[cfg(target_arch = "aarch64")]
-use super::lanes::Neon;
 #[cfg(target_arch = "x86_64")]
 use super::lanes::{Ymm, Zmm};
+#[cfg(target_arch = "aarch64")]
+use super::neon::Neon;
+use super::{Input, leak_rate};
 
 /// What a frame is tried with first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +41,7 @@ const EFFICIENCY_A_POSITION: f64 = 4e-4;
 fn choice(code: &QcCode<'_>, input: &Input<'_>) -> Choice {
     let Rates::Uniform(qber) = *input.rates else { return Choice::None };
     let (pattern, p) = (input.pattern, input.pattern.p());
-    let leak = Code::Qc(*code).m().saturating_sub(p) as f64;
-    let f = leak / (pattern.payload() as f64 * limits::entropy(qber));
+    let f = leak_rate(&Code::Qc(*code), pattern) / limits::entropy(qber);
     if p <= MOST_PUNCTURED_SWIFT && f >= SWIFT_EFFICIENCY {
         Choice::Swift
     } else if p <= MOST_PUNCTURED && f >= EFFICIENCY + EFFICIENCY_A_POSITION * p as f64 {

@@ -1,21 +1,15 @@
-//! Vector instructions for the bit-sliced decoder.
+//! Vector instructions of x86-64 for the bit-sliced decoder.
 
-#[cfg(target_arch = "aarch64")]
-use std::arch::aarch64::uint64x2_t;
-#[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{__m256i, __m512i};
 
 use bytemuck::{cast, cast_mut};
 use caligo_core::decode::sliced::lanes::Lanes;
-#[cfg(target_arch = "x86_64")]
 use pulp::x86::{V3, V4};
 
 /// Eight frames in AVX-512 registers.
-#[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy, Debug)]
 pub struct Zmm(pub V4);
 
-#[cfg(target_arch = "x86_64")]
 impl Lanes for Zmm {
     type Plane = __m512i;
     const FRAMES: usize = 8;
@@ -68,11 +62,9 @@ impl Lanes for Zmm {
 }
 
 /// Four frames in AVX2 registers.
-#[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy, Debug)]
 pub struct Ymm(pub V3);
 
-#[cfg(target_arch = "x86_64")]
 impl Lanes for Ymm {
     type Plane = __m256i;
     const FRAMES: usize = 4;
@@ -111,56 +103,5 @@ impl Lanes for Ymm {
     #[inline(always)]
     fn set_word(self, plane: &mut __m256i, frame: usize, word: u64) {
         cast_mut::<_, [u64; 4]>(plane)[frame] = word;
-    }
-}
-
-/// Two frames in NEON registers.
-#[cfg(target_arch = "aarch64")]
-#[derive(Clone, Copy, Debug)]
-pub struct Neon(pub pulp::aarch64::Neon);
-
-#[cfg(target_arch = "aarch64")]
-impl Lanes for Neon {
-    type Plane = uint64x2_t;
-    const FRAMES: usize = 2;
-
-    #[inline(always)]
-    fn splat(self, word: u64) -> uint64x2_t {
-        self.0.neon.vdupq_n_u64(word)
-    }
-    #[inline(always)]
-    fn and(self, a: uint64x2_t, b: uint64x2_t) -> uint64x2_t {
-        self.0.neon.vandq_u64(a, b)
-    }
-    #[inline(always)]
-    fn or(self, a: uint64x2_t, b: uint64x2_t) -> uint64x2_t {
-        self.0.neon.vorrq_u64(a, b)
-    }
-    #[inline(always)]
-    fn xor(self, a: uint64x2_t, b: uint64x2_t) -> uint64x2_t {
-        self.0.neon.veorq_u64(a, b)
-    }
-    #[inline(always)]
-    fn and_not(self, a: uint64x2_t, b: uint64x2_t) -> uint64x2_t {
-        self.0.neon.vbicq_u64(b, a)
-    }
-    #[inline(always)]
-    fn select(self, mask: uint64x2_t, a: uint64x2_t, b: uint64x2_t) -> uint64x2_t {
-        self.0.neon.vbslq_u64(mask, a, b)
-    }
-    #[inline(always)]
-    fn rotate_right(self, a: uint64x2_t, by: u32) -> uint64x2_t {
-        // A shift by 64 gives 0 here, and one by less than 0 goes right.
-        let by = i64::from(by);
-        let right = self.0.neon.vshlq_u64(a, self.0.neon.vdupq_n_s64(-by));
-        self.or(right, self.0.neon.vshlq_u64(a, self.0.neon.vdupq_n_s64(64 - by)))
-    }
-    #[inline(always)]
-    fn word(self, plane: &uint64x2_t, frame: usize) -> u64 {
-        cast::<_, [u64; 2]>(*plane)[frame]
-    }
-    #[inline(always)]
-    fn set_word(self, plane: &mut uint64x2_t, frame: usize, word: u64) {
-        cast_mut::<_, [u64; 2]>(plane)[frame] = word;
     }
 }

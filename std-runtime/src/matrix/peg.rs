@@ -145,7 +145,7 @@ impl<'a> Builder<'a> {
                 break;
             }
             let word = &words[self.below(words.len())];
-            let column = word.variables[self.rng.next_u64() as usize % word.variables.len()].0;
+            let column = word.variables[self.below(word.variables.len())].0;
             let at = self.below(self.columns[column].len());
             let (row, shift) = self.columns[column][at];
             let here = |word: &Word| word.variables.iter().any(|v| v.0 == column);
