@@ -304,17 +304,24 @@ fn a_flipped_bit_ends_the_session() {
     assert_eq!(alice.report()["payload_bits"], bob.report()["payload_bits"]);
     bench.clear();
     let mut rng = channel::stream(8, 0);
+    let mut flipped = 0;
     for round in 0..12u32 {
         let sender = (round % 2) as usize;
         // The first rounds hit the greeting, the header and the beginning of the body.
         let length = [25, 25, 37, 37, 60, 60].get(round as usize).copied();
-        // How much is sent depends on random padding, and on what shares a record.
         let length = length.unwrap_or(clean.bytes[sender].len() as u64 * 7 / 10);
         let position = channel::below(&mut rng, length) as usize;
         let bit = channel::below(&mut rng, 8) as u8;
         let ([alice, bob], recording) = run(Some(Flip { sender, position, bit }));
         let what = format!("round {round}, byte {position} of {}", ROLES[sender]);
-        assert!(recording.bytes[sender].len() > position, "{what}");
+        if recording.bytes[sender].len() <= position {
+            // How much is sent depends on random padding, and on what happens to share a record.
+            assert!(round >= 6 && [alice, bob].iter().all(Ended::done), "{what}");
+            assert_eq!(bench.out("alice"), bench.out("bob"), "{what}");
+            bench.clear();
+            continue;
+        }
+        flipped += 1;
         for party in [alice, bob] {
             assert_eq!(party.code, Some(1), "{what}: {}", party.stderr);
             party.error();
@@ -325,6 +332,7 @@ fn a_flipped_bit_ends_the_session() {
         assert!(bench.out("bob").is_none() || sender == 1 && position >= last, "{what}");
         bench.clear();
     }
+    assert!(flipped >= 9, "{flipped} of 12 bits were flipped");
 }
 
 #[test]
