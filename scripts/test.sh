@@ -2,4 +2,4 @@
 # All tests, documentation examples included. Arguments go to cargo test.
 set -eu
 . "$(dirname "$0")/setup.sh"
-exec cargo test --workspace --locked "$@"
+exec cargo test --workspace --locked --no-fail-fast "$@"
