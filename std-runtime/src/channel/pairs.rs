@@ -4,6 +4,7 @@
 //! after the other. What follows from them does not know where they came from.
 
 mod counts;
+mod portions;
 mod recorded;
 mod report;
 mod simulated;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 use caligo_core::bits::words_for;
 
 pub use counts::{Compared, Counts};
+pub use portions::Portions;
 pub use recorded::{COLUMNS, Recorded, Recorder};
 pub use report::{ErrorFigures, ExpectedFigures, Report};
 pub use simulated::Simulated;
