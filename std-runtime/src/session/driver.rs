@@ -1,7 +1,7 @@
 //! Drives a machine: answers its effects until it has nothing more to do.
 
 use caligo_core::reconcile::{Aborted, Effect, Event, Finished, Instant, Job, Machine, Released, Step};
-use caligo_core::wire::{Hello, MAX_FRAME};
+use caligo_core::wire::{Hello, MAX_FRAME, frame_length};
 use zeroize::Zeroizing;
 
 use super::local::SessionError;
@@ -103,4 +103,13 @@ pub fn drive<M: Machine>(
         }
         step = machine.on(now, event, &mut out);
     }
+}
+
+/// The first frame of `frames` and what follows it; all of them if they are none, which a machine will say.
+pub fn split_frame(frames: &[u8]) -> (&[u8], &[u8]) {
+    let length = match frame_length(frames) {
+        Ok(Some(length)) => length.min(frames.len()),
+        Ok(None) | Err(_) => frames.len(),
+    };
+    frames.split_at(length)
 }

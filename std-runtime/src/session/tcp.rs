@@ -19,7 +19,7 @@ use std::time::{Duration, Instant as Clock};
 use caligo_core::reconcile::{
     Abort, Alice, AliceConfig, Bob, Event, Finished, Instant, Job, Machine, Released, Terms,
 };
-use caligo_core::wire::{self, Hello};
+use caligo_core::wire::Hello;
 use zeroize::Zeroizing;
 
 use crate::config::Strategy;
@@ -27,7 +27,7 @@ use crate::keyfile::Key;
 use crate::matrix::library::Library;
 
 use super::decoders::{Decision, Decoders};
-use super::driver::{Driven, Host, KeyInput, drive};
+use super::driver::{Driven, Host, KeyInput, drive, split_frame};
 use super::handshake::{self, Greeted};
 use super::interleave::{permutation, permuted, unpermuted};
 use super::local::{Config, Ground, SessionError, Source, class_count, key_input, permutation_seed};
@@ -368,12 +368,7 @@ impl Remote<'_, '_> {
     ) -> Result<Ended<M>, SessionError> {
         let mut machine = Ended::Not(machine);
         while !frames.is_empty() {
-            let length = match wire::frame_length(frames) {
-                Ok(Some(length)) => length.min(frames.len()),
-                // The machine says what is wrong with it.
-                Ok(None) | Err(_) => frames.len(),
-            };
-            let (frame, rest) = frames.split_at(length);
+            let (frame, rest) = split_frame(frames);
             self.connection.traffic.frames_received += 1;
             let Ended::Not(running) = machine else {
                 return Err(channel("receiving", "frame after the end of the session"));
