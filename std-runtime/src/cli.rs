@@ -7,10 +7,12 @@ mod code;
 mod demo_keys;
 mod efficiency;
 mod fer;
+mod ot;
 mod pairs;
 mod peer;
 mod reconcile;
 mod session;
+mod transfer;
 
 use std::fs;
 use std::io::Write;
@@ -46,6 +48,8 @@ enum Command {
     Fer(fer::FerArgs),
     /// Measure what each strategy discloses, over simulated keys.
     Efficiency(efficiency::EfficiencyArgs),
+    /// Transfer one of two strings, chosen and not told: both parties in this process.
+    Ot(ot::OtArgs),
     /// Compute security bounds of oblivious transfer in the noisy-storage model.
     Bounds(bounds::BoundsArgs),
     /// Simulate photon pairs, or count recorded ones.
@@ -120,6 +124,7 @@ impl Cli {
             Command::Bob(args) => peer::bob(&args),
             Command::Fer(args) => fer::run(&args),
             Command::Efficiency(args) => efficiency::run(&args),
+            Command::Ot(args) => ot::run(&args),
             Command::Bounds(args) => bounds::run(&args),
             Command::Pairs(args) => pairs::run(&args),
             Command::DemoKeys(args) => demo_keys::run(&args),

@@ -6,6 +6,7 @@
 //! * [`primitives`]: hashes that the machines of oblivious transfer ask for.
 //! * [`channel`], [`montecarlo`], [`calibrate`]: seeded simulation, and the rate table measured by it.
 //! * [`keyfile`], [`session`]: key files, and what makes two of them one.
+//! * [`transfer`]: oblivious transfers between the core's machines.
 //! * [`bounds`]: the core's security formulas for a parameter file.
 //! * [`cli`]: the command line, arguments and printing only.
 #![forbid(unsafe_code)]
@@ -27,3 +28,4 @@ pub mod plot;
 pub mod primitives;
 pub mod session;
 pub mod side_info;
+pub mod transfer;

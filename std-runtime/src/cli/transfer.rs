@@ -1,0 +1,171 @@
+//! Arguments that every oblivious transfer shares, and its report as text.
+
+use std::fmt::{self, Write};
+use std::path::Path;
+
+use clap::Args;
+
+use super::{EffortArgs, PolicyArg, parse_target};
+use crate::config::ConfigError;
+use crate::config::nsm::Parameters;
+use crate::transfer::Config;
+use crate::transfer::report::{Report, Spread};
+
+/// How to make a transfer.
+#[derive(Debug, Args)]
+pub(super) struct TransferArgs {
+    /// Bob commits to his detections before the bases and tells them after.
+    #[arg(long)]
+    commit: bool,
+    /// Leakage budget of either set in bits: the transfer ends before a disclosure that would pass it.
+    #[arg(long, value_name = "BITS")]
+    budget: Option<u64>,
+    /// How disclosures are charged [default: exact].
+    #[arg(long, value_enum)]
+    policy: Option<PolicyArg>,
+    /// Frame error rate to plan each block for [default: epsilon_ec over the blocks of a set].
+    #[arg(long, value_name = "FER", value_parser = parse_target)]
+    target_fer: Option<f64>,
+    #[command(flatten)]
+    effort: EffortArgs,
+}
+
+impl TransferArgs {
+    /// With the parameters in `params`.
+    pub(super) fn load(&self, params: &Path) -> Result<Config, ConfigError> {
+        Ok(Config {
+            parameters: Parameters::read(params)?,
+            policy: self.policy.map_or_else(Default::default, Into::into),
+            committed: self.commit,
+            budget: self.budget,
+            effort: self.effort.effort(),
+            target_fer: self.target_fer,
+        })
+    }
+}
+
+/// Which of the two strings.
+pub(super) fn parse_choice(text: &str) -> Result<bool, String> {
+    match text {
+        "0" => Ok(false),
+        "1" => Ok(true),
+        _ => Err("expected 0 or 1".to_owned()),
+    }
+}
+
+/// A figure: the value of one run; mean and standard deviation of more.
+struct Figure<'a>(&'a Spread, usize);
+
+impl fmt::Display for Figure<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(spread, digits) = *self;
+        match (spread.mean(), spread.deviation()) {
+            (None, _) => f.write_str("-"),
+            (Some(value), None | Some(0.0)) => write!(f, "{value:.digits$}"),
+            (Some(mean), Some(deviation)) => {
+                write!(f, "{mean:.*} (sd {deviation:.*})", digits.max(1), digits.max(1))
+            }
+        }
+    }
+}
+
+/// Figures with their names in a column.
+pub(super) fn describe(r: &Report) -> Result<String, fmt::Error> {
+    let mut text = String::new();
+    let out = &mut text;
+    let rate = |rate: Option<f64>| rate.map_or_else(|| "-".to_owned(), |rate| format!("{rate:.6}"));
+    let (phases, budget) = (&r.phases, &r.budget);
+    writeln!(out, "transfers         {}, Bob believes his string after {}", r.runs, r.succeeded)?;
+    writeln!(out, "  wrong           {} (expected none)", r.wrong)?;
+    for (name, count) in r.aborts.iter().chain(&r.failures) {
+        writeln!(out, "  {name:<15} {count}")?;
+    }
+    let success = &r.success;
+    if r.runs > 1 {
+        writeln!(
+            out,
+            "success           {:.4} (95 %: {:.4} to {:.4}), expected {}",
+            success.frequency, success.low, success.high, success.expected
+        )?;
+    }
+    writeln!(out, "rounds            {}", Figure(&phases.rounds, 0))?;
+    writeln!(out, "  Alice detected  {}", Figure(&phases.alice_detected, 0))?;
+    writeln!(out, "  Bob detected    {}", Figure(&phases.bob_detected, 0))?;
+    writeln!(out, "  both detected   {}", Figure(&phases.both_detected, 0))?;
+    writeln!(
+        out,
+        "  disclosed       {}, {} of them with equal bases, {} errors",
+        Figure(&phases.sampled, 0),
+        Figure(&phases.tested, 0),
+        Figure(&phases.errors, 0)
+    )?;
+    writeln!(out, "  each set        {}", Figure(&phases.set_bits, 0))?;
+    writeln!(out, "  in neither      {}", Figure(&phases.dropped, 0))?;
+    let interval = match (phases.sample.low, phases.sample.high) {
+        (Some(low), Some(high)) => format!(" (95 %: {low:.6} to {high:.6})"),
+        _ => String::new(),
+    };
+    writeln!(
+        out,
+        "QBER              observed {}{interval}, expected {:.6}, blocks planned for {}",
+        rate(r.qber_observed),
+        r.qber_expected,
+        Figure(&phases.qber_planned, 6)
+    )?;
+    writeln!(
+        out,
+        "blocks of a set   {}, for a frame error rate of {:.2e}",
+        Figure(&phases.blocks, 0),
+        success.target_fer
+    )?;
+    writeln!(out, "entropy of one string, in bits")?;
+    writeln!(out, "  min-entropy     {}", Figure(&budget.min_entropy_bits, 1))?;
+    for (set, (syndrome, tag)) in budget.syndrome_bits.iter().zip(&budget.tag_bits).enumerate() {
+        writeln!(
+            out,
+            "  leak of set {set}   {} of syndromes, {} of its tag",
+            Figure(syndrome, 0),
+            Figure(tag, 0)
+        )?;
+    }
+    writeln!(out, "  less the leak   {}", Figure(&budget.leak_bits, 0))?;
+    writeln!(out, "  less hashing    {}", Figure(&budget.hashing_bits, 1))?;
+    writeln!(out, "  left for both   {}, {} a pair", Figure(&budget.surplus_bits, 1), rate(r.margin))?;
+    writeln!(
+        out,
+        "length            {} bits each, by seeds of {}",
+        Figure(&budget.length, 0),
+        Figure(&budget.seed_bits, 0)
+    )?;
+    if let Some(distance) = r.other.distance {
+        writeln!(
+            out,
+            "the other string  differs from Bob's in {distance:.4} of its bits, equal after {}",
+            r.other.equal
+        )?;
+    }
+    let random = &r.randomness;
+    if let (Some(monobit), Some(runs)) = (random.monobit_sigmas, random.runs_sigmas) {
+        write!(out, "Alice's strings   {} bits; sigmas: ones {monobit:+.2}, runs {runs:+.2}", random.bits)?;
+        for serial in &random.serial {
+            write!(out, ", lag {} {:+.2}", serial.lag, serial.sigmas.unwrap_or(f64::NAN))?;
+        }
+        writeln!(out)?;
+    }
+    writeln!(
+        out,
+        "sent              Alice {} frames, {} bytes; Bob {}, {}",
+        Figure(&r.traffic.alice_frames, 0),
+        Figure(&r.traffic.alice_bytes, 0),
+        Figure(&r.traffic.bob_frames, 0),
+        Figure(&r.traffic.bob_bytes, 0)
+    )?;
+    writeln!(
+        out,
+        "time              Delta t {} s, simulated {} s; {} s of one thread",
+        r.timing.delta_t_seconds,
+        Figure(&r.timing.simulated_seconds, 3),
+        Figure(&r.timing.thread_seconds, 4)
+    )?;
+    Ok(text)
+}

@@ -1,0 +1,103 @@
+//! Drives either machine of a transfer: answers its effects until it has nothing more to do.
+//!
+//! In: a machine, an event, a time. Out: the machine waiting, or its end. What it sends gathers in [`Desk::outbox`].
+
+use caligo_core::ot::{Aborted, Effect, Event, Instant, Job, Machine, Step};
+use caligo_core::wire::MAX_FRAME;
+use zeroize::Zeroizing;
+
+use crate::session::decoders::Decoders;
+use crate::session::local::{SessionError, Source};
+
+/// A party's side of the world: randomness, frames to be sent, blocks to be decoded.
+#[derive(Debug)]
+pub struct Desk<'a> {
+    /// Frames sent and not yet taken, one after the other.
+    pub outbox: Vec<u8>,
+    /// Bob's decoders, with the jobs that wait.
+    pub decoders: Option<Decoders<'a>>,
+    /// Frames sent so far.
+    pub frames: u64,
+    source: Source,
+    frame: Vec<u8>,
+}
+
+/// A machine that has been driven.
+#[derive(Debug)]
+pub enum Driven<M: Machine> {
+    /// It waits for a frame, a decision or its deadline.
+    Idle(M),
+    /// Done.
+    Done(M::Done),
+    /// Over.
+    Aborted(Aborted),
+}
+
+impl<'a> Desk<'a> {
+    /// A desk with private randomness from `source`; Bob's has decoders.
+    pub fn new(source: Source, decoders: Option<Decoders<'a>>) -> Self {
+        Self { outbox: Vec::new(), decoders, frames: 0, source, frame: vec![0; MAX_FRAME] }
+    }
+
+    /// The desk as it was at first, with randomness from `source`; memory stays.
+    pub fn clear(&mut self, source: Source) {
+        self.outbox.clear();
+        self.frames = 0;
+        self.source = source;
+    }
+
+    /// Whether blocks wait to be decoded.
+    pub fn has_jobs(&self) -> bool {
+        self.decoders.as_ref().is_some_and(|decoders| !decoders.is_empty())
+    }
+
+    fn send(&mut self, length: usize) {
+        if length > 0 {
+            self.outbox.extend_from_slice(&self.frame[..length]);
+            self.frames += 1;
+        }
+    }
+
+    fn decode(&mut self, block: usize, job: Option<&Job<'_>>) {
+        if let (Some(decoders), Some(job)) = (&mut self.decoders, job) {
+            decoders.add(block, job);
+        }
+    }
+
+    /// Gives `event` to `machine` and answers its effects until it is idle or at its end. Jobs are taken, not done.
+    ///
+    /// # Errors
+    /// If there is no entropy.
+    pub fn drive<M: Machine>(
+        &mut self,
+        machine: M,
+        now: Instant,
+        event: Event<'_>,
+    ) -> Result<Driven<M>, SessionError> {
+        let mut entropy: Option<Zeroizing<Vec<u64>>> = None;
+        let mut step = machine.on(now, event, &mut self.frame);
+        loop {
+            let (mut machine, effect) = match step {
+                Step::Next(machine, effect) => (machine, effect),
+                Step::Done(done) => return Ok(Driven::Done(done)),
+                Step::Abort(aborted) => {
+                    self.send(aborted.send);
+                    return Ok(Driven::Aborted(aborted));
+                }
+            };
+            let event = match effect {
+                Effect::Send(length) => {
+                    self.send(length);
+                    Event::Poll
+                }
+                Effect::Entropy(words) => Event::Entropy(entropy.insert(self.source.words(words)?)),
+                Effect::Decode(block) => {
+                    self.decode(block, machine.job(block).as_ref());
+                    Event::Poll
+                }
+                Effect::Idle => return Ok(Driven::Idle(machine)),
+            };
+            step = machine.on(now, event, &mut self.frame);
+        }
+    }
+}

@@ -1,0 +1,440 @@
+//! What transfers came to, in figures: those of one run themselves, of more runs their totals, means and spread.
+
+use std::collections::BTreeMap;
+
+use caligo_core::ot::{Abort, Failure};
+use caligo_core::security::Inequality;
+use serde::ser::{Serialize, SerializeStruct, Serializer};
+
+use super::Stage;
+use super::local::{Completed, Run};
+use super::randomness::{Figures, Randomness};
+use crate::channel::pairs::{Compared, ErrorFigures};
+use crate::montecarlo::clopper_pearson;
+
+/// Values of one figure over the runs that have it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Spread {
+    count: u64,
+    /// Exact for whole numbers.
+    total: f64,
+    /// Sum of squares about the mean.
+    squares: f64,
+    least: f64,
+    most: f64,
+    /// Whether values are whole numbers.
+    whole: bool,
+}
+
+impl Spread {
+    /// Of whole numbers.
+    const WHOLE: Self = Self { count: 0, total: 0.0, squares: 0.0, least: 0.0, most: 0.0, whole: true };
+    /// Of any numbers.
+    const REAL: Self = Self { whole: false, ..Self::WHOLE };
+
+    fn add(&mut self, value: f64) {
+        // Welford 1962.
+        let before = value - self.mean().unwrap_or(value);
+        self.count += 1;
+        self.total += value;
+        self.squares += before * (value - self.total / self.count as f64);
+        self.least = if self.count == 1 { value } else { self.least.min(value) };
+        self.most = if self.count == 1 { value } else { self.most.max(value) };
+    }
+
+    /// Mean over these runs, or the value of the only one. `None` if no run has it.
+    pub fn mean(&self) -> Option<f64> {
+        (self.count > 0).then(|| self.total / self.count as f64)
+    }
+
+    /// Standard deviation over the runs. `None` for fewer than two.
+    pub fn deviation(&self) -> Option<f64> {
+        (self.count > 1).then(|| (self.squares / (self.count - 1) as f64).sqrt())
+    }
+}
+
+/// A figure as JSON: a whole number where it is one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Number {
+    value: f64,
+    whole: bool,
+}
+
+impl Serialize for Number {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Counts and bits lie far below 2^53.
+        if self.whole {
+            serializer.serialize_u64(self.value as u64)
+        } else {
+            serializer.serialize_f64(self.value)
+        }
+    }
+}
+
+impl Serialize for Spread {
+    /// The value of a single run; of more runs `total`, `mean`, `sd`, `min`, `max`; null of none.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let number = |value| Number { value, whole: self.whole };
+        let Some(deviation) = self.deviation() else { return self.mean().map(number).serialize(serializer) };
+        let mut fields = serializer.serialize_struct("Spread", 5)?;
+        fields.serialize_field("total", &number(self.total))?;
+        fields.serialize_field("mean", &self.mean())?;
+        fields.serialize_field("sd", &deviation)?;
+        fields.serialize_field("min", &number(self.least))?;
+        fields.serialize_field("max", &number(self.most))?;
+        fields.end()
+    }
+}
+
+/// Adds up runs, in their order.
+#[derive(Debug)]
+pub struct Summary {
+    report: Report,
+    randomness: Randomness,
+    /// Pairs of a run.
+    pairs: f64,
+    margin: Spread,
+    sample: Compared,
+    /// Bits in which Bob's strings differ from those not chosen.
+    distance: u64,
+    first_abort: Option<(u64, Abort)>,
+}
+
+/// The report of `caligo-run ot`.
+#[derive(Debug, serde::Serialize)]
+pub struct Report {
+    /// Transfers.
+    pub runs: u64,
+    /// Those after which Bob believes his string.
+    pub succeeded: u64,
+    /// Those after which he does, and it is not the one of his choice.
+    pub wrong: u64,
+    /// Bits of each string; the mean over runs that came to their end.
+    pub length: Option<Number>,
+    /// What is left of the min-entropy after leak and hashing, over the pairs; negative where it did not suffice. The
+    /// mean over runs in which it is known.
+    pub margin: Option<f64>,
+    /// Errors over tested bits, of all samples.
+    pub qber_observed: Option<f64>,
+    /// By the model of the parameters.
+    pub qber_expected: f64,
+    /// Bits charged to the set that was charged most; the mean over runs that came to their end.
+    pub leakage: Option<Number>,
+    /// Runs that ended early, by the name of the reason.
+    pub aborts: BTreeMap<&'static str, u64>,
+    /// Runs after which Bob's string is random, by the reason.
+    pub failures: BTreeMap<&'static str, u64>,
+    /// How often Bob believes his string.
+    pub success: Success,
+    /// Bob's string beside the one that he did not choose.
+    pub other: Other,
+    /// Counts of each phase.
+    pub phases: Phases,
+    /// Entropy of one string, term by term.
+    pub budget: BudgetFigures,
+    /// Times.
+    pub timing: Timing,
+    /// What the parties sent.
+    pub traffic: Traffic,
+    /// Whether Alice's strings look random, all of all runs together.
+    pub randomness: Figures,
+}
+
+/// How often Bob believes his string.
+#[derive(Debug, serde::Serialize)]
+pub struct Success {
+    /// Over all runs.
+    pub frequency: f64,
+    /// Lower end of its 95 % interval (Clopper-Pearson).
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// 1 - `epsilon_ec`.
+    pub expected: f64,
+    /// Frame error rate that each block was planned for.
+    pub target_fer: f64,
+}
+
+/// Bob's string beside the other one.
+#[derive(Debug, serde::Serialize)]
+pub struct Other {
+    /// Runs in which they are equal.
+    pub equal: u64,
+    /// Bits in which they differ, over all bits of all runs.
+    pub distance: Option<f64>,
+}
+
+/// Counts of each phase, over runs that came to their end.
+#[derive(Debug, serde::Serialize)]
+pub struct Phases {
+    /// Rounds of the run.
+    pub rounds: Spread,
+    /// Those in which Alice's detectors clicked.
+    pub alice_detected: Spread,
+    /// Those that Bob reported.
+    pub bob_detected: Spread,
+    /// Those that both detected.
+    pub both_detected: Spread,
+    /// Those of them that were disclosed to estimate the error rate.
+    pub sampled: Spread,
+    /// Disclosed with equal bases.
+    pub tested: Spread,
+    /// Errors among them.
+    pub errors: Spread,
+    /// Errors over them, all runs together, with their 95 % interval.
+    pub sample: ErrorFigures,
+    /// Error rate that blocks were planned for: the sample's upper bound at epsilon_ec.
+    pub qber_planned: Spread,
+    /// Rounds of each of the two sets.
+    pub set_bits: Spread,
+    /// Rounds in neither set, so that both are equal in size.
+    pub dropped: Spread,
+    /// Blocks of each set.
+    pub blocks: Spread,
+}
+
+/// Entropy of one string in bits, term by term, over runs that came to their end.
+#[derive(Debug, serde::Serialize)]
+pub struct BudgetFigures {
+    /// H_min^eps(X_{1-C} | B).
+    pub min_entropy_bits: Spread,
+    /// Charged for syndromes, of each set.
+    pub syndrome_bits: [Spread; 2],
+    /// Charged for the tag, of each set.
+    pub tag_bits: [Spread; 2],
+    /// Charged to the set that was charged most.
+    pub leak_bits: Spread,
+    /// 2 log2(1/(2 epsilon_pa)), which hashing takes.
+    pub hashing_bits: Spread,
+    /// What is left for both strings.
+    pub surplus_bits: Spread,
+    /// Bits of each string.
+    pub length: Spread,
+    /// Bits of each seed. They are public and cost nothing.
+    pub seed_bits: Spread,
+}
+
+/// Times of a run.
+#[derive(Debug, serde::Serialize)]
+pub struct Timing {
+    /// Delta t in seconds.
+    pub delta_t_seconds: f64,
+    /// Simulated seconds from the last round to the end.
+    pub simulated_seconds: Spread,
+    /// Seconds of one thread, the source's part included. A measurement, not a function of the seed.
+    pub thread_seconds: Spread,
+}
+
+/// What the parties sent, over all runs.
+#[derive(Debug, serde::Serialize)]
+pub struct Traffic {
+    /// Alice's frames.
+    pub alice_frames: Spread,
+    /// Alice's bytes.
+    pub alice_bytes: Spread,
+    /// Bob's frames.
+    pub bob_frames: Spread,
+    /// Bob's bytes.
+    pub bob_bytes: Spread,
+}
+
+impl Summary {
+    /// Of no runs of `stage` yet.
+    pub fn new(stage: &Stage<'_>) -> Self {
+        let parameters = &stage.config().parameters;
+        let targets = parameters.targets.record();
+        let (whole, real) = (Spread::WHOLE, Spread::REAL);
+        let report = Report {
+            runs: 0,
+            succeeded: 0,
+            wrong: 0,
+            length: None,
+            margin: None,
+            qber_observed: None,
+            qber_expected: parameters.nsm.coincidences().qber,
+            leakage: None,
+            aborts: BTreeMap::new(),
+            failures: BTreeMap::new(),
+            success: Success {
+                frequency: 0.0,
+                low: 0.0,
+                high: 1.0,
+                expected: 1.0 - targets.epsilon_ec,
+                target_fer: stage.target_fer(),
+            },
+            other: Other { equal: 0, distance: None },
+            phases: Phases {
+                rounds: whole,
+                alice_detected: whole,
+                bob_detected: whole,
+                both_detected: whole,
+                sampled: whole,
+                tested: whole,
+                errors: whole,
+                sample: Compared::default().into(),
+                qber_planned: real,
+                set_bits: whole,
+                dropped: whole,
+                blocks: whole,
+            },
+            budget: BudgetFigures {
+                min_entropy_bits: real,
+                syndrome_bits: [whole; 2],
+                tag_bits: [whole; 2],
+                leak_bits: whole,
+                hashing_bits: real,
+                surplus_bits: real,
+                length: whole,
+                seed_bits: whole,
+            },
+            timing: Timing {
+                delta_t_seconds: parameters.nsm.record().delta_t_ns as f64 / 1e9,
+                simulated_seconds: real,
+                thread_seconds: real,
+            },
+            traffic: Traffic { alice_frames: whole, alice_bytes: whole, bob_frames: whole, bob_bytes: whole },
+            randomness: Randomness::default().figures(),
+        };
+        Self {
+            report,
+            randomness: Randomness::default(),
+            pairs: stage.rounds() as f64,
+            margin: real,
+            sample: Compared::default(),
+            distance: 0,
+            first_abort: None,
+        }
+    }
+
+    /// Adds run number `index`.
+    pub fn add(&mut self, index: u64, run: &Run) {
+        let report = &mut self.report;
+        report.runs += 1;
+        report.timing.thread_seconds.add(run.seconds);
+        report.timing.simulated_seconds.add(run.simulated_us as f64 / 1e6);
+        let [alice, bob] = [0, 1].map(|party| [run.frames[party] as f64, run.bytes[party] as f64]);
+        report.traffic.alice_frames.add(alice[0]);
+        report.traffic.alice_bytes.add(alice[1]);
+        report.traffic.bob_frames.add(bob[0]);
+        report.traffic.bob_bytes.add(bob[1]);
+        match &run.end {
+            Ok(completed) => {
+                report.phases.alice_detected.add(run.alice_detected as f64);
+                self.complete(completed);
+            }
+            Err(reason) => {
+                *report.aborts.entry(reason.name()).or_default() += 1;
+                self.first_abort = self.first_abort.or(Some((index, *reason)));
+                if let Abort::EntropyDepleted(Inequality::Entropy { spent_bits, min_entropy_bits }) = reason {
+                    // The two bits that a string each would take are not spent.
+                    self.margin.add((min_entropy_bits - (spent_bits - 2.0)) / self.pairs);
+                }
+            }
+        }
+    }
+
+    fn complete(&mut self, completed: &Completed) {
+        let Self { report, .. } = self;
+        let amplified = &completed.amplified;
+        let reconciled = &amplified.reconciled;
+        let sifted = &reconciled.sifted;
+        let estimated = &sifted.estimated;
+        let detected = &estimated.detected;
+        match completed.failure {
+            None => {
+                report.succeeded += 1;
+                report.wrong += u64::from(!completed.chosen);
+            }
+            Some(failure) => {
+                let name = match failure {
+                    Failure::DecodingFailed { .. } => "decoding_failed",
+                    Failure::HashMismatch => "hash_mismatch",
+                };
+                *report.failures.entry(name).or_default() += 1;
+            }
+        }
+        report.other.equal += u64::from(completed.other);
+        self.distance += completed.other_distance;
+        self.randomness.merge(&completed.randomness);
+
+        let phases = &mut report.phases;
+        phases.rounds.add(detected.rounds as f64);
+        phases.bob_detected.add(detected.reported as f64);
+        phases.both_detected.add(detected.common as f64);
+        if let Some(estimate) = &estimated.estimate {
+            phases.sampled.add(estimate.sampled as f64);
+            phases.tested.add(estimate.tested as f64);
+            phases.errors.add(estimate.errors as f64);
+            self.sample = self.sample + Compared { rounds: estimate.tested, differ: estimate.errors };
+        }
+        phases.qber_planned.add(estimated.qber);
+        phases.set_bits.add(sifted.set_bits as f64);
+        phases.dropped.add((estimated.kept - 2 * sifted.set_bits) as f64);
+        phases.blocks.add(f64::from(reconciled.blocks));
+
+        let budget = &mut report.budget;
+        budget.min_entropy_bits.add(amplified.budget.min_entropy_bits);
+        for (set, receipt) in reconciled.receipts.iter().enumerate() {
+            let disclosed = receipt.disclosed();
+            budget.syndrome_bits[set].add(disclosed.reconciliation(receipt.policy()).0 as f64);
+            budget.tag_bits[set].add(disclosed.tag.0 as f64);
+        }
+        budget.leak_bits.add(reconciled.leak().0 as f64);
+        budget.hashing_bits.add(amplified.budget.hashing_bits);
+        budget.surplus_bits.add(amplified.budget.surplus_bits());
+        budget.length.add(amplified.length as f64);
+        budget.seed_bits.add(amplified.seed_bits as f64);
+        self.margin.add(amplified.budget.surplus_bits() / detected.rounds as f64);
+    }
+
+    /// The first run that ended early, and why.
+    pub fn first_abort(&self) -> Option<(u64, Abort)> {
+        self.first_abort
+    }
+
+    /// The figures.
+    pub fn report(self) -> Report {
+        let Self { mut report, randomness, margin, sample, distance, .. } = self;
+        let mean = |spread: &Spread| {
+            // The only value of whole numbers is one.
+            spread.mean().map(|value| Number { value, whole: spread.whole && spread.count == 1 })
+        };
+        report.length = mean(&report.budget.length);
+        report.leakage = mean(&report.budget.leak_bits);
+        report.margin = margin.mean();
+        report.phases.sample = sample.into();
+        report.qber_observed = report.phases.sample.rate;
+        let (low, high) = clopper_pearson(report.succeeded, report.runs, 0.95);
+        report.success = Success {
+            frequency: report.succeeded as f64 / report.runs.max(1) as f64,
+            low,
+            high,
+            ..report.success
+        };
+        report.randomness = randomness.figures();
+        // Each run has two strings that count there, and one that is compared.
+        let compared = report.randomness.bits / 2;
+        report.other.distance = (compared > 0).then(|| distance as f64 / compared as f64);
+        report
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spreads_are_those_of_their_values() {
+        let mut spread = Spread::WHOLE;
+        let json = |spread: &Spread| serde_json::to_string(spread).unwrap();
+        assert_eq!((json(&spread), spread.mean()), ("null".to_owned(), None));
+        spread.add(7.0);
+        assert_eq!((json(&spread), spread.mean(), spread.deviation()), ("7".to_owned(), Some(7.0), None));
+        spread.add(1.0);
+        spread.add(4.0);
+        assert_eq!(json(&spread), r#"{"total":12,"mean":4.0,"sd":3.0,"min":1,"max":7}"#);
+        let mut real = Spread::REAL;
+        real.add(0.5);
+        assert_eq!(json(&real), "0.5");
+    }
+}
