@@ -1,26 +1,25 @@
 //! Two parties as two processes: `caligo-run alice` and `caligo-run bob`.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod hosts;
 mod proxy;
 
 use std::collections::HashSet;
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::Write;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use caligo_runtime::channel;
+use hosts::{Ended, Party};
 use proxy::{Flip, Proxy, Recording};
 use rand_core::Rng;
 use serde_json::Value;
 
 const ROLES: [&str; 2] = ["alice", "bob"];
-
-/// A process hangs if it is not over by then.
-const HANG: Duration = Duration::from_secs(60);
 
 /// A directory for each party: `key`, `psk`, what belongs to it, `out`.
 struct Bench {
@@ -63,26 +62,15 @@ impl Bench {
     }
 
     fn spawn(&self, role: &'static str, line: &str) -> Party {
-        let mut child = self
-            .command(role)
-            .arg(role)
-            .args("--key key --psk psk --out out --json".split_whitespace())
-            .args(line.split_whitespace())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        Party { stdout: child.stdout.take().unwrap(), child, stderr: Box::new(stderr) }
+        let keys = "--key key --psk psk --out out --json";
+        let words = keys.split_whitespace().chain(line.split_whitespace());
+        Party::spawn(self.command(role).arg(role).args(words))
     }
 
     /// Alice and the address she listens at.
     fn alice(&self, line: &str) -> (Party, String) {
         let mut alice = self.spawn("alice", &format!("--listen 127.0.0.1:0 {line}"));
-        let mut first = String::new();
-        alice.stderr.read_line(&mut first).unwrap();
-        let address = first.trim().strip_prefix("caligo-run: listening at ");
-        let address = address.unwrap_or_else(|| panic!("{first}")).to_owned();
+        let address = alice.address();
         (alice, address)
     }
 
@@ -131,40 +119,6 @@ impl Bench {
     }
 }
 
-struct Party {
-    child: Child,
-    stdout: ChildStdout,
-    stderr: Box<dyn BufRead>,
-}
-
-/// A process that is over.
-#[derive(Debug)]
-struct Ended {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl Party {
-    fn end(mut self) -> Ended {
-        let start = Instant::now();
-        let status = loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                break status;
-            }
-            if start.elapsed() > HANG {
-                self.child.kill().unwrap();
-                panic!("a process hangs");
-            }
-            thread::sleep(Duration::from_millis(5));
-        };
-        let mut ended = Ended { code: status.code(), stdout: String::new(), stderr: String::new() };
-        self.stdout.read_to_string(&mut ended.stdout).unwrap();
-        self.stderr.read_to_string(&mut ended.stderr).unwrap();
-        ended
-    }
-}
-
 impl Ended {
     /// Whether the party came to the end of the session. One block in a thousand may have been left out, which
     /// the exit code tells.
@@ -180,14 +134,6 @@ impl Ended {
         assert_eq!(report["verified"], self.code == Some(0));
         assert_eq!(report["failed"].as_array().unwrap().len(), self.stderr.lines().count());
         report
-    }
-
-    /// The one line of a failure. Who greets wrongly is only turned away, which is a line of its own.
-    fn error(&self) -> String {
-        let lines: Vec<&str> = self.stderr.lines().filter(|l| !l.contains(" turned away: ")).collect();
-        assert_eq!((self.code, self.stdout.as_str(), lines.len()), (Some(1), "", 1), "{}", self.stderr);
-        assert!(lines[0].starts_with("caligo-run: ") && !self.stderr.contains("panicked"), "{}", self.stderr);
-        lines[0].to_owned()
     }
 }
 

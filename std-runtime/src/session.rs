@@ -1,5 +1,7 @@
 //! Sessions: the core's machines given keys, entropy, decoders and a channel.
 
+pub mod connection;
+pub mod deal;
 pub mod decoders;
 pub mod driver;
 mod handshake;

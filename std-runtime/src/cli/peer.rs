@@ -12,10 +12,11 @@ use super::session::{CommonArgs, Loaded, SessionArgs};
 use super::{Ending, distinct, out_format, print, progress_bar, reconcile};
 use crate::config::Strategy;
 use crate::keyfile::{self, Format, Key, KeyError};
+use crate::session::connection::{self, Traffic};
 use crate::session::local::SessionError;
 use crate::session::psk::{self, PreShared, Role};
 use crate::session::report::Report;
-use crate::session::tcp::{self, Outcome, Traffic};
+use crate::session::tcp::{self, Outcome};
 use crate::side_info;
 
 /// What both parties need.
@@ -136,7 +137,7 @@ pub(super) fn alice(args: &AliceArgs) -> anyhow::Result<Ending> {
     let listener = TcpListener::bind(&args.listen).with_context(|| format!("--listen {}", args.listen))?;
     let address = listener.local_addr().with_context(|| format!("--listen {}", args.listen))?;
     eprintln!("caligo-run: listening at {address}");
-    let connection = tcp::accept(&listener, psk, peer.wait(), timeout, |from, error| {
+    let connection = connection::accept(&listener, psk, peer.wait(), timeout, |from, error| {
         eprintln!("caligo-run: {from} turned away: {error}");
     })?;
     drop(listener);
@@ -159,7 +160,7 @@ pub(super) fn bob(args: &BobArgs) -> anyhow::Result<Ending> {
     let side_info = side_info::read_optional(args.side_info.as_deref(), key.bits)?;
     let psk = PreShared::open(&peer.psk, Role::Bob)?;
     psk.check()?;
-    let connection = tcp::connect(&args.connect, psk, peer.wait(), timeout)?;
+    let connection = connection::connect(&args.connect, psk, peer.wait(), timeout)?;
     let name = connection.peer();
     let started = Instant::now();
     let bar = progress_bar(key.bits as u64, "bits");

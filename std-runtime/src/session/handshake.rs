@@ -11,10 +11,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant as Clock};
 
+use super::connection::channel;
 use super::local::SessionError;
 use super::psk::PreShared;
 use super::record::{GREETING_BYTES, Greeting, MAGIC, Opener, RecordError, Sealer};
-use super::tcp::channel;
 
 /// Longest time for a greeting and the proof that follows it.
 const GREETING: Duration = Duration::from_secs(5);

@@ -1,19 +1,14 @@
 //! One party on its own host: the machine over an authenticated TCP connection.
 //!
-//! In: a key, a pre-shared key, an address. Out: the reconciled key and a report, the same on both sides.
+//! In: a key, a connection. Out: the reconciled key and a report, the same on both sides.
 //!
 //! The machine runs in the calling thread; one thread reads the socket, decoding uses the thread pool. Two
-//! parties and one connection need no more than that. Frames of one turn travel in one record, which costs
-//! one pad.
+//! parties and one connection need no more than that.
 //!
 //! Bob stores his key before he sends the last frame, Alice hers after she has it. So a session that breaks
 //! leaves no key on either side, but for what no protocol can avoid: a connection that breaks while that last frame
 //! travels, or a disk that fails then, leaves Bob with a key that Alice lacks.
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::thread;
 use std::time::{Duration, Instant as Clock};
 
 use caligo_core::reconcile::{
@@ -26,41 +21,18 @@ use crate::config::Strategy;
 use crate::keyfile::Key;
 use crate::matrix::library::Library;
 
+use super::connection::{Connection, News, Traffic, channel};
 use super::decoders::{Decision, Decoders};
 use super::driver::{Driven, Host, KeyInput, drive, split_frame};
-use super::handshake::{self, Greeted};
 use super::interleave::{permutation, permuted, unpermuted};
 use super::local::{Config, Ground, SessionError, Source, class_count, key_input, permutation_seed};
-use super::psk::PreShared;
-use super::record::{Opener, Sealer};
 use super::report::{Facts, Record, Report};
 use super::store::{AliceStore, BobStore, WINDOW};
 
-/// Bytes read at once.
-const CHUNK: usize = 64 << 10;
-/// Chunks that wait to be taken: more than two windows of frames.
-const BACKLOG: usize = 64;
-/// A record is sent once so many bytes of frames have gathered.
-const FLUSH: usize = 256 << 10;
 /// Blocks decoded at once by each thread.
 const BATCH: usize = 16;
 /// Bob's answers are sent once he has decoded for so long.
 const ANSWER: Duration = Duration::from_millis(100);
-/// What a party counted of the connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Traffic {
-    /// Frames sent.
-    pub frames_sent: u64,
-    /// Frames received.
-    pub frames_received: u64,
-    /// Bytes sent, headers and tags included.
-    pub bytes_sent: u64,
-    /// Bytes received.
-    pub bytes_received: u64,
-    /// Pads of the pre-shared key used, one for each record sent.
-    pub pads_used: u64,
-}
-
 /// What came of a session.
 #[derive(Debug)]
 pub struct Outcome {
@@ -70,174 +42,6 @@ pub struct Outcome {
     pub report: Report,
     /// What it took.
     pub traffic: Traffic,
-}
-
-/// A connection with its authentication.
-#[derive(Debug)]
-pub struct Connection {
-    stream: TcpStream,
-    chunks: Receiver<std::io::Result<Vec<u8>>>,
-    sealer: Sealer,
-    opener: Opener,
-    psk: PreShared,
-    pending: Vec<u8>,
-    traffic: Traffic,
-    /// Whether a record of frames has come.
-    heard: bool,
-    pads_before: u64,
-}
-
-pub(super) fn channel(what: &str, error: impl std::fmt::Display) -> SessionError {
-    SessionError::Channel(format!("{what}: {error}"))
-}
-
-/// Waits for a party to connect to `listener`, to greet and to prove that it holds the pre-shared key; who does not is
-/// told to the caller and turned away, and keeps nobody else waiting.
-///
-/// # Errors
-/// [`SessionError::Channel`] if nobody does within `patience`, or the listener fails.
-pub fn accept(
-    listener: &TcpListener,
-    psk: PreShared,
-    patience: Duration,
-    timeout: Duration,
-    refused: impl FnMut(SocketAddr, &SessionError),
-) -> Result<Connection, SessionError> {
-    let greeted = handshake::accept(listener, &psk, patience, timeout, refused)?;
-    Connection::new(greeted, psk, timeout)
-}
-
-/// Connects to `address`, trying again while nobody listens there until `patience` is over, greets, and proves to hold
-/// the pre-shared key, which costs a pad.
-///
-/// # Errors
-/// [`SessionError::Channel`].
-pub fn connect(
-    address: &str,
-    psk: PreShared,
-    patience: Duration,
-    timeout: Duration,
-) -> Result<Connection, SessionError> {
-    let greeted = handshake::connect(address, &psk, patience, timeout)?;
-    let mut connection = Connection::new(greeted, psk, timeout)?;
-    connection.send(&[])?;
-    Ok(connection)
-}
-
-fn read_all(mut stream: TcpStream, chunks: &SyncSender<std::io::Result<Vec<u8>>>) {
-    loop {
-        let mut chunk = vec![0; CHUNK];
-        let result = match stream.read(&mut chunk) {
-            Ok(0) => return,
-            Ok(length) => {
-                chunk.truncate(length);
-                Ok(chunk)
-            }
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(error) => Err(error),
-        };
-        let over = result.is_err();
-        if chunks.send(result).is_err() || over {
-            return;
-        }
-    }
-}
-
-/// What a wait brought.
-enum News {
-    Frames(Vec<u8>),
-    Closed,
-    Nothing,
-}
-
-impl Connection {
-    fn new(greeted: Greeted, psk: PreShared, timeout: Duration) -> Result<Self, SessionError> {
-        let Greeted { stream, sealer, opener, received } = greeted;
-        let io = |error| channel("connection", error);
-        // The machine minds the time of what it waits for.
-        stream.set_read_timeout(None).map_err(io)?;
-        stream.set_write_timeout(Some(timeout)).map_err(io)?;
-        let (sender, chunks) = sync_channel(BACKLOG);
-        let reader = stream.try_clone().map_err(io)?;
-        thread::Builder::new()
-            .name("caligo-reader".to_owned())
-            .spawn(move || read_all(reader, &sender))
-            .map_err(io)?;
-        let pads_before = psk.used();
-        Ok(Self {
-            stream,
-            chunks,
-            sealer,
-            opener,
-            psk,
-            pending: Vec::new(),
-            traffic: Traffic { bytes_received: received, ..Traffic::default() },
-            heard: false,
-            pads_before,
-        })
-    }
-
-    /// Address of the peer.
-    pub fn peer(&self) -> String {
-        self.stream.peer_addr().map_or_else(|_| "unknown".to_owned(), |address| address.to_string())
-    }
-
-    fn flush(&mut self) -> Result<(), SessionError> {
-        if self.pending.is_empty() {
-            return Ok(());
-        }
-        let frames = std::mem::take(&mut self.pending);
-        self.send(&frames)
-    }
-
-    /// Sends one record.
-    fn send(&mut self, body: &[u8]) -> Result<(), SessionError> {
-        let mut record = Vec::new();
-        self.sealer.seal(&mut self.psk, body, &mut record).map_err(|e| channel("sending", e))?;
-        self.traffic.bytes_sent += record.len() as u64;
-        self.traffic.pads_used = self.psk.used() - self.pads_before;
-        // Who is gone may have said why before: that is read next.
-        self.stream.write_all(&record).map_err(|e| channel("sending", e))
-    }
-
-    fn take(&mut self) -> Result<Option<Vec<u8>>, SessionError> {
-        self.opener.next(&self.psk).map_err(|e| channel("receiving", e))
-    }
-
-    /// The frames of the next record, or what happened instead before `deadline`.
-    fn wait(&mut self, deadline: Option<Duration>) -> Result<News, SessionError> {
-        loop {
-            if let Some(frames) = self.take()? {
-                self.heard = true;
-                return Ok(News::Frames(frames));
-            }
-            let chunk = match deadline {
-                None => match self.chunks.try_recv() {
-                    Ok(chunk) => chunk,
-                    Err(std::sync::mpsc::TryRecvError::Empty) => return Ok(News::Nothing),
-                    Err(std::sync::mpsc::TryRecvError::Disconnected) => return Ok(News::Closed),
-                },
-                Some(patience) => match self.chunks.recv_timeout(patience) {
-                    Ok(chunk) => chunk,
-                    Err(RecvTimeoutError::Timeout) => return Ok(News::Nothing),
-                    Err(RecvTimeoutError::Disconnected) => return Ok(News::Closed),
-                },
-            };
-            let chunk = match chunk {
-                Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok(News::Closed),
-                other => other.map_err(|e| channel("receiving", e))?,
-            };
-            self.traffic.bytes_received += chunk.len() as u64;
-            self.opener.push(&chunk);
-        }
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        // The reader ends with the connection.
-        self.stream.shutdown(Shutdown::Both).ok();
-    }
 }
 
 /// A machine's host over a connection.
@@ -254,9 +58,7 @@ struct Remote<'a, 'k> {
 
 impl Host for Remote<'_, '_> {
     fn send(&mut self, frame: &[u8]) -> Result<(), SessionError> {
-        self.connection.pending.extend_from_slice(frame);
-        self.connection.traffic.frames_sent += 1;
-        if self.connection.pending.len() >= FLUSH { self.connection.flush() } else { Ok(()) }
+        self.connection.push(frame)
     }
 
     fn entropy(&mut self, words: usize) -> Result<Zeroizing<Vec<u64>>, SessionError> {
@@ -322,13 +124,7 @@ impl Remote<'_, '_> {
         });
         match self.connection.wait(patience)? {
             News::Frames(frames) => self.frames(machine, &frames, now),
-            News::Closed if self.connection.heard => Err(SessionError::Channel(
-                "connection closed by the peer before the session was done".to_owned(),
-            )),
-            News::Closed => Err(SessionError::Channel(
-                "connection closed by the peer before its first message: do both have the same pre-shared key?"
-                    .to_owned(),
-            )),
+            News::Closed => Err(self.connection.closed()),
             News::Nothing if working => {
                 let begun = Clock::now();
                 let mut machine = machine;
@@ -506,8 +302,7 @@ pub fn bob(
     let mut outcome =
         Outcome { key: unpermuted(memory.key(), &order, &kept), report, traffic: remote.connection.traffic };
     store(&outcome)?;
-    remote.connection.pending = last;
-    remote.connection.traffic.frames_sent += 1;
+    remote.connection.push(&last)?;
     remote.connection.flush()?;
     outcome.traffic = remote.connection.traffic;
     Ok(outcome)
