@@ -1,9 +1,11 @@
 //! Oblivious transfers on a host: the core's machines with memory, time, randomness, pairs and a decoder.
 //!
 //! In: a parameter file's numbers, a source of pairs, Bob's choice. Out: Alice's two strings and Bob's one, and how it
-//! came to them. [`local`] runs both machines in one process, as often as one likes ([`runs`]).
+//! came to them. [`local`] runs both machines in one process, as often as one likes ([`runs`]); [`host`]
+//! runs one of them, over a connection and in real time.
 
 pub mod drive;
+pub mod host;
 pub mod local;
 pub mod randomness;
 pub mod report;

@@ -1,7 +1,9 @@
 //! `caligo-run alice` and `caligo-run bob`.
 
+mod transfer;
+
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -9,7 +11,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::session::{CommonArgs, Loaded, SessionArgs};
-use super::{Ending, distinct, out_format, print, progress_bar, reconcile};
+use super::{Ending, distinct, out_format, print, progress_bar, reconcile, usage};
 use crate::config::Strategy;
 use crate::keyfile::{self, Format, Key, KeyError};
 use crate::session::connection::{self, Traffic};
@@ -19,20 +21,32 @@ use crate::session::report::Report;
 use crate::session::tcp::{self, Outcome};
 use crate::side_info;
 
+/// What two hosts may do together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Protocol {
+    /// Reconcile two key files.
+    Key,
+    /// Oblivious transfer.
+    Ot,
+}
+
 /// What both parties need.
 #[derive(Debug, Args)]
 struct PeerArgs {
+    /// What to do with the peer.
+    #[arg(long, value_enum, default_value_t = Protocol::Key)]
+    protocol: Protocol,
     /// Key file.
     #[arg(long, value_name = "FILE")]
-    key: PathBuf,
+    key: Option<PathBuf>,
     /// File of random bytes that both parties share: it authenticates the channel. A file beside it counts what is
     /// used of it.
     #[arg(long, value_name = "FILE")]
     psk: PathBuf,
-    /// Where to write the reconciled key.
+    /// Where to write the reconciled key, or Bob's string.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Format of the key file; found out from the content if not given.
+    /// Format of the key file, found out from the content if not given; or of strings.
     #[arg(long, value_enum)]
     format: Option<Format>,
     /// Seconds to wait for the peer to connect.
@@ -56,10 +70,18 @@ fn parse_seconds(text: &str) -> Result<Duration, String> {
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 impl PeerArgs {
+    /// The key file; `flag` is one of another protocol that was given.
+    fn key(&self, flag: Option<&str>) -> anyhow::Result<&Path> {
+        if let Some(flag) = flag {
+            return Err(usage(format!("{flag}: expected --protocol ot with it, found --protocol key")));
+        }
+        self.key.as_deref().ok_or_else(|| usage("--key: expected a key file for --protocol key, found none"))
+    }
+
     /// The result must not take the place of what is still needed, nor be lost at the end.
     fn check(&self) -> anyhow::Result<()> {
         let mut files = psk::files(&self.psk);
-        for (flag, file) in [("--key", Some(&self.key)), ("--out", self.out.as_ref())] {
+        for (flag, file) in [("--key", self.key.as_ref()), ("--out", self.out.as_ref())] {
             if let Some(file) = file {
                 files.push((flag, file.clone()));
                 distinct(&files)?;
@@ -94,6 +116,13 @@ pub(super) struct AliceArgs {
     /// Address to listen at; port 0 takes a free one, which is told on standard error.
     #[arg(long, value_name = "HOST:PORT")]
     listen: String,
+    /// YAML file with the parameters of an oblivious transfer.
+    #[arg(long, value_name = "FILE", conflicts_with_all = [
+        "key", "out", "strategy", "qber", "rounds", "efficiency", "restart", "one_rate", "config",
+    ])]
+    params: Option<PathBuf>,
+    #[command(flatten)]
+    transfer: transfer::AliceTransferArgs,
     #[command(flatten)]
     session: SessionArgs,
 }
@@ -112,6 +141,13 @@ pub(super) struct BobArgs {
     /// Class of each key bit, one byte a bit or `.npy`: error rates are learnt for each class.
     #[arg(long, value_name = "FILE")]
     side_info: Option<PathBuf>,
+    /// YAML file with the parameters of an oblivious transfer, the same as Alice's.
+    #[arg(long, value_name = "FILE", conflicts_with_all = [
+        "key", "strategy", "side_info", "budget", "restart", "one_rate", "config",
+    ])]
+    params: Option<PathBuf>,
+    #[command(flatten)]
+    transfer: transfer::BobTransferArgs,
     #[command(flatten)]
     common: CommonArgs,
 }
@@ -126,21 +162,46 @@ struct Output<'a> {
     report: &'a Report,
 }
 
+/// Listens for Bob.
+fn listen(
+    address: &str,
+    psk: PreShared,
+    peer: &PeerArgs,
+    timeout: Duration,
+) -> anyhow::Result<connection::Connection> {
+    let listener = TcpListener::bind(address).with_context(|| format!("--listen {address}"))?;
+    let local = listener.local_addr().with_context(|| format!("--listen {address}"))?;
+    eprintln!("caligo-run: listening at {local}");
+    Ok(connection::accept(&listener, psk, peer.wait(), timeout, |from, error| {
+        eprintln!("caligo-run: {from} turned away: {error}");
+    })?)
+}
+
 pub(super) fn alice(args: &AliceArgs) -> anyhow::Result<Ending> {
+    match args.peer.protocol {
+        Protocol::Key => reconcile_alice(args),
+        Protocol::Ot => transfer::alice(args),
+    }
+}
+
+pub(super) fn bob(args: &BobArgs) -> anyhow::Result<Ending> {
+    match args.peer.protocol {
+        Protocol::Key => reconcile_bob(args),
+        Protocol::Ot => transfer::bob(args),
+    }
+}
+
+fn reconcile_alice(args: &AliceArgs) -> anyhow::Result<Ending> {
     let peer = &args.peer;
+    let params = args.params.as_ref().map(|_| "--params");
+    let path = peer.key(params.or(args.transfer.given()))?;
     let Loaded { config, library, timeout, .. } = args.session.load()?;
     let timeout = peer.timeout(timeout);
-    let (key, format) = keyfile::read(&peer.key, peer.format)?;
+    let (key, format) = keyfile::read(path, peer.format)?;
     peer.check()?;
     let psk = PreShared::open(&peer.psk, Role::Alice)?;
     psk.check()?;
-    let listener = TcpListener::bind(&args.listen).with_context(|| format!("--listen {}", args.listen))?;
-    let address = listener.local_addr().with_context(|| format!("--listen {}", args.listen))?;
-    eprintln!("caligo-run: listening at {address}");
-    let connection = connection::accept(&listener, psk, peer.wait(), timeout, |from, error| {
-        eprintln!("caligo-run: {from} turned away: {error}");
-    })?;
-    drop(listener);
+    let connection = listen(&args.listen, psk, peer, timeout)?;
     let name = connection.peer();
     let started = Instant::now();
     let bar = progress_bar(key.bits as u64, "bits");
@@ -151,11 +212,13 @@ pub(super) fn alice(args: &AliceArgs) -> anyhow::Result<Ending> {
     finish(peer, Role::Alice, &name, started, &outcome)
 }
 
-pub(super) fn bob(args: &BobArgs) -> anyhow::Result<Ending> {
+fn reconcile_bob(args: &BobArgs) -> anyhow::Result<Ending> {
     let peer = &args.peer;
+    let params = args.params.as_ref().map(|_| "--params");
+    let path = peer.key(params.or(args.transfer.given()))?;
     let Loaded { config, library, strategy, timeout } = args.common.load(args.strategy)?;
     let timeout = peer.timeout(timeout);
-    let (key, format) = keyfile::read(&peer.key, peer.format)?;
+    let (key, format) = keyfile::read(path, peer.format)?;
     peer.check()?;
     let side_info = side_info::read_optional(args.side_info.as_deref(), key.bits)?;
     let psk = PreShared::open(&peer.psk, Role::Bob)?;

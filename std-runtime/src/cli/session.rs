@@ -3,12 +3,15 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use caligo_core::leakage::Policy;
 use clap::Args;
 
 use super::{CodeArgs, EffortArgs, PolicyArg, RestartArg, parse_efficiency, parse_qber, parse_target, usage};
+use crate::config::nsm::Parameters;
 use crate::config::{Settings, Strategy};
-use crate::matrix::library::Library;
+use crate::matrix::library::{Library, LibraryError};
 use crate::session::local::{Config, QberSource};
+use crate::transfer;
 
 /// How to reconcile.
 #[derive(Debug, Args)]
@@ -95,7 +98,41 @@ impl SessionArgs {
     }
 }
 
+impl SessionArgs {
+    /// What of these settings an oblivious transfer has too.
+    pub(super) fn transfer(&self, parameters: Parameters, committed: bool) -> transfer::Config {
+        transfer::Config {
+            policy: self.policy.map_or_else(Default::default, Into::into),
+            budget: self.common.budget,
+            target_fer: self.target_fer,
+            ..self.common.transfer(parameters, committed)
+        }
+    }
+
+    /// The code.
+    pub(super) fn library(&self) -> Result<Library, LibraryError> {
+        self.common.library()
+    }
+}
+
 impl CommonArgs {
+    /// What of these settings an oblivious transfer has too.
+    pub(super) fn transfer(&self, parameters: Parameters, committed: bool) -> transfer::Config {
+        transfer::Config {
+            parameters,
+            policy: Policy::default(),
+            committed,
+            budget: None,
+            effort: self.effort.effort(),
+            target_fer: None,
+        }
+    }
+
+    /// The code.
+    pub(super) fn library(&self) -> Result<Library, LibraryError> {
+        self.code.load()
+    }
+
     pub(super) fn load(&self, strategy: Option<Strategy>) -> anyhow::Result<Loaded> {
         let settings = match &self.config {
             Some(path) => Settings::read(path)?,

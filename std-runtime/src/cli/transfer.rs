@@ -9,7 +9,8 @@ use super::{EffortArgs, PolicyArg, parse_target};
 use crate::config::ConfigError;
 use crate::config::nsm::Parameters;
 use crate::transfer::Config;
-use crate::transfer::report::{Report, Spread};
+use crate::transfer::host::HostReport;
+use crate::transfer::report::{BudgetFigures, Phases, Report, Spread};
 
 /// How to make a transfer.
 #[derive(Debug, Args)]
@@ -73,8 +74,6 @@ impl fmt::Display for Figure<'_> {
 pub(super) fn describe(r: &Report) -> Result<String, fmt::Error> {
     let mut text = String::new();
     let out = &mut text;
-    let rate = |rate: Option<f64>| rate.map_or_else(|| "-".to_owned(), |rate| format!("{rate:.6}"));
-    let (phases, budget) = (&r.phases, &r.budget);
     writeln!(out, "transfers         {}, Bob believes his string after {}", r.runs, r.succeeded)?;
     writeln!(out, "  wrong           {} (expected none)", r.wrong)?;
     for (name, count) in r.aborts.iter().chain(&r.failures) {
@@ -88,55 +87,9 @@ pub(super) fn describe(r: &Report) -> Result<String, fmt::Error> {
             success.frequency, success.low, success.high, success.expected
         )?;
     }
-    writeln!(out, "rounds            {}", Figure(&phases.rounds, 0))?;
-    writeln!(out, "  Alice detected  {}", Figure(&phases.alice_detected, 0))?;
-    writeln!(out, "  Bob detected    {}", Figure(&phases.bob_detected, 0))?;
-    writeln!(out, "  both detected   {}", Figure(&phases.both_detected, 0))?;
-    writeln!(
-        out,
-        "  disclosed       {}, {} of them with equal bases, {} errors",
-        Figure(&phases.sampled, 0),
-        Figure(&phases.tested, 0),
-        Figure(&phases.errors, 0)
-    )?;
-    writeln!(out, "  each set        {}", Figure(&phases.set_bits, 0))?;
-    writeln!(out, "  in neither      {}", Figure(&phases.dropped, 0))?;
-    let interval = match (phases.sample.low, phases.sample.high) {
-        (Some(low), Some(high)) => format!(" (95 %: {low:.6} to {high:.6})"),
-        _ => String::new(),
-    };
-    writeln!(
-        out,
-        "QBER              observed {}{interval}, expected {:.6}, blocks planned for {}",
-        rate(r.qber_observed),
-        r.qber_expected,
-        Figure(&phases.qber_planned, 6)
-    )?;
-    writeln!(
-        out,
-        "blocks of a set   {}, for a frame error rate of {:.2e}",
-        Figure(&phases.blocks, 0),
-        success.target_fer
-    )?;
-    writeln!(out, "entropy of one string, in bits")?;
-    writeln!(out, "  min-entropy     {}", Figure(&budget.min_entropy_bits, 1))?;
-    for (set, (syndrome, tag)) in budget.syndrome_bits.iter().zip(&budget.tag_bits).enumerate() {
-        writeln!(
-            out,
-            "  leak of set {set}   {} of syndromes, {} of its tag",
-            Figure(syndrome, 0),
-            Figure(tag, 0)
-        )?;
-    }
-    writeln!(out, "  less the leak   {}", Figure(&budget.leak_bits, 0))?;
-    writeln!(out, "  less hashing    {}", Figure(&budget.hashing_bits, 1))?;
-    writeln!(out, "  left for both   {}, {} a pair", Figure(&budget.surplus_bits, 1), rate(r.margin))?;
-    writeln!(
-        out,
-        "length            {} bits each, by seeds of {}",
-        Figure(&budget.length, 0),
-        Figure(&budget.seed_bits, 0)
-    )?;
+    describe_phases(out, &r.phases, r.qber_expected)?;
+    writeln!(out, "planned for       a frame error rate of {:.2e} a block", success.target_fer)?;
+    describe_budget(out, &r.budget, r.margin)?;
     if let Some(distance) = r.other.distance {
         writeln!(
             out,
@@ -168,4 +121,81 @@ pub(super) fn describe(r: &Report) -> Result<String, fmt::Error> {
         Figure(&r.timing.thread_seconds, 4)
     )?;
     Ok(text)
+}
+
+/// What one party knows, with its names in a column.
+pub(super) fn describe_host(r: &HostReport) -> Result<String, fmt::Error> {
+    let mut text = String::new();
+    let out = &mut text;
+    let outcome = match r.believes {
+        Some(true) => format!("one string of {} bits", r.length),
+        Some(false) => format!("no string: {}", r.failure.unwrap_or("failed")),
+        None => format!("two strings of {} bits", r.length),
+    };
+    writeln!(out, "transfer          done; this side has {outcome}")?;
+    if r.dealt {
+        writeln!(out, "a rehearsal       Alice dealt Bob his rounds, so she can tell what he chose")?;
+    }
+    describe_phases(out, &r.phases, r.qber_expected)?;
+    if r.margin.is_some() {
+        describe_budget(out, &r.budget, r.margin)?;
+    }
+    let t = &r.traffic;
+    writeln!(
+        out,
+        "connection        {} frames sent, {} received; {} bytes, {}; {} pads used",
+        t.frames_sent, t.frames_received, t.bytes_sent, t.bytes_received, t.pads_used
+    )?;
+    writeln!(out, "time              Delta t {} s", r.delta_t_seconds)?;
+    Ok(text)
+}
+
+fn describe_phases(out: &mut String, phases: &Phases, expected: f64) -> fmt::Result {
+    writeln!(out, "rounds            {}", Figure(&phases.rounds, 0))?;
+    writeln!(out, "  Alice detected  {}", Figure(&phases.alice_detected, 0))?;
+    writeln!(out, "  Bob detected    {}", Figure(&phases.bob_detected, 0))?;
+    writeln!(out, "  both detected   {}", Figure(&phases.both_detected, 0))?;
+    writeln!(
+        out,
+        "  disclosed       {}, {} of them with equal bases, {} errors",
+        Figure(&phases.sampled, 0),
+        Figure(&phases.tested, 0),
+        Figure(&phases.errors, 0)
+    )?;
+    writeln!(
+        out,
+        "  each set        {}, in {} blocks",
+        Figure(&phases.set_bits, 0),
+        Figure(&phases.blocks, 0)
+    )?;
+    writeln!(out, "  in neither      {}", Figure(&phases.dropped, 0))?;
+    let sample = &phases.sample;
+    let observed = match (sample.rate, sample.low, sample.high) {
+        (Some(rate), Some(low), Some(high)) => format!("observed {rate:.6} (95 %: {low:.6} to {high:.6})"),
+        _ => "not observed".to_owned(),
+    };
+    let planned = Figure(&phases.qber_planned, 6);
+    writeln!(out, "QBER              {observed}, expected {expected:.6}, planned for {planned}")
+}
+
+fn describe_budget(out: &mut String, budget: &BudgetFigures, margin: Option<f64>) -> fmt::Result {
+    writeln!(out, "entropy of one string, in bits")?;
+    writeln!(out, "  min-entropy     {}", Figure(&budget.min_entropy_bits, 1))?;
+    for (set, (syndrome, tag)) in budget.syndrome_bits.iter().zip(&budget.tag_bits).enumerate() {
+        writeln!(
+            out,
+            "  leak of set {set}   {} of syndromes, {} of its tag",
+            Figure(syndrome, 0),
+            Figure(tag, 0)
+        )?;
+    }
+    writeln!(out, "  less the leak   {}", Figure(&budget.leak_bits, 0))?;
+    writeln!(out, "  less hashing    {}", Figure(&budget.hashing_bits, 1))?;
+    write!(out, "  left for both   {}", Figure(&budget.surplus_bits, 1))?;
+    match margin {
+        Some(margin) => writeln!(out, ", {margin:.6} a pair")?,
+        None => writeln!(out)?,
+    }
+    let seeds = Figure(&budget.seed_bits, 0);
+    writeln!(out, "length            {} bits each, by seeds of {seeds}", Figure(&budget.length, 0))
 }

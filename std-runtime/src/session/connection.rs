@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
+use super::driver::split_frame;
 use super::handshake::{self, Greeted};
 use super::local::SessionError;
 use super::psk::PreShared;
@@ -163,6 +164,21 @@ impl Connection {
         }
         let frames = std::mem::take(&mut self.pending);
         self.send(&frames)
+    }
+
+    /// Sends `frames`, in records that are not too long.
+    pub(crate) fn send_frames(&mut self, mut frames: &[u8]) -> Result<(), SessionError> {
+        while !frames.is_empty() {
+            let (frame, rest) = split_frame(frames);
+            self.push(frame)?;
+            frames = rest;
+        }
+        self.flush()
+    }
+
+    /// What was counted so far.
+    pub(crate) fn traffic(&mut self) -> &mut Traffic {
+        &mut self.traffic
     }
 
     /// Why the peer is gone, as far as that is known.

@@ -6,7 +6,8 @@ use caligo_core::ot::{Aborted, Effect, Event, Instant, Job, Machine, Step};
 use caligo_core::wire::MAX_FRAME;
 use zeroize::Zeroizing;
 
-use crate::session::decoders::Decoders;
+use crate::session::decoders::{Decision, Decoders};
+use crate::session::driver::split_frame;
 use crate::session::local::{SessionError, Source};
 
 /// A party's side of the world: randomness, frames to be sent, blocks to be decoded.
@@ -99,5 +100,70 @@ impl<'a> Desk<'a> {
             };
             step = machine.on(now, event, &mut self.frame);
         }
+    }
+}
+
+/// A machine with its desk, until it ends.
+#[derive(Debug)]
+pub struct Side<'d, 'a, M: Machine> {
+    machine: Option<M>,
+    /// Its end, once it has come.
+    pub end: Option<Result<M::Done, Aborted>>,
+    /// Its desk.
+    pub desk: &'d mut Desk<'a>,
+}
+
+impl<'d, 'a, M: Machine> Side<'d, 'a, M> {
+    /// A machine before its first event.
+    pub fn new(machine: M, desk: &'d mut Desk<'a>) -> Self {
+        Self { machine: Some(machine), end: None, desk }
+    }
+
+    /// Gives an event; one that comes after the end is lost.
+    ///
+    /// # Errors
+    /// If there is no entropy.
+    pub fn give(&mut self, now: u64, event: Event<'_>) -> Result<(), SessionError> {
+        let Some(machine) = self.machine.take() else { return Ok(()) };
+        match self.desk.drive(machine, Instant(now), event)? {
+            Driven::Idle(machine) => self.machine = Some(machine),
+            Driven::Done(done) => self.end = Some(Ok(done)),
+            Driven::Aborted(aborted) => self.end = Some(Err(aborted)),
+        }
+        Ok(())
+    }
+
+    /// When to poll at the latest, if it waits for anybody.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.machine.as_ref()?.deadline()
+    }
+
+    /// Takes frames, one after the other.
+    ///
+    /// # Errors
+    /// If there is no entropy.
+    pub fn receive(&mut self, now: u64, mut frames: &[u8]) -> Result<(), SessionError> {
+        while !frames.is_empty() {
+            let (frame, rest) = split_frame(frames);
+            self.give(now, Event::Received(frame))?;
+            frames = rest;
+        }
+        Ok(())
+    }
+
+    /// Decodes the blocks that wait, on all threads or on this one.
+    ///
+    /// # Errors
+    /// None for jobs of the machine.
+    pub fn decode(&mut self, now: u64, parallel: bool) -> Result<(), SessionError> {
+        let Some(decoders) = &mut self.desk.decoders else { return Ok(()) };
+        let decisions = if parallel { decoders.run_parallel(usize::MAX)? } else { decoders.run()? };
+        for Decision { slot, outcome, frame, .. } in &decisions {
+            self.give(now, Event::Decoded { block: *slot, outcome: *outcome, decision: frame })?;
+        }
+        if let Some(decoders) = &mut self.desk.decoders {
+            decoders.recycle(decisions);
+        }
+        Ok(())
     }
 }

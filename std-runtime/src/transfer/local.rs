@@ -7,17 +7,14 @@ use std::time::Instant as Clock;
 
 use caligo_core::bits;
 use caligo_core::ot::contract::Amplified;
-use caligo_core::ot::{
-    Abort, Aborted, Alice, AliceDone, Bob, BobConfig, BobDone, Event, Failure, Instant, Machine,
-};
+use caligo_core::ot::{Abort, Aborted, Alice, AliceDone, Bob, BobConfig, BobDone, Event, Failure, Instant};
 
-use super::drive::{Desk, Driven};
+use super::drive::{Desk, Side};
 use super::randomness::Randomness;
 use super::store::{AliceStore, BobStore};
 use super::{Stage, TransferError};
 use crate::channel::pairs::Rounds;
-use crate::session::decoders::{Decision, Decoders, Restart};
-use crate::session::driver::split_frame;
+use crate::session::decoders::{Decoders, Restart};
 use crate::session::local::{SessionError, Source};
 use crate::session::planner::LibraryPlanner;
 
@@ -186,57 +183,6 @@ struct Met {
     bytes: [u64; 2],
 }
 
-/// A machine with its desk, until it ends.
-struct Side<'d, 'a, M: Machine> {
-    machine: Option<M>,
-    end: Option<Result<M::Done, Aborted>>,
-    desk: &'d mut Desk<'a>,
-}
-
-impl<'d, 'a, M: Machine> Side<'d, 'a, M> {
-    fn new(machine: M, desk: &'d mut Desk<'a>) -> Self {
-        Self { machine: Some(machine), end: None, desk }
-    }
-
-    /// Gives an event; one that comes after the end is lost.
-    fn give(&mut self, now: u64, event: Event<'_>) -> Result<(), SessionError> {
-        let Some(machine) = self.machine.take() else { return Ok(()) };
-        match self.desk.drive(machine, Instant(now), event)? {
-            Driven::Idle(machine) => self.machine = Some(machine),
-            Driven::Done(done) => self.end = Some(Ok(done)),
-            Driven::Aborted(aborted) => self.end = Some(Err(aborted)),
-        }
-        Ok(())
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        self.machine.as_ref()?.deadline()
-    }
-
-    /// Takes frames, one after the other.
-    fn receive(&mut self, now: u64, mut frames: &[u8]) -> Result<(), SessionError> {
-        while !frames.is_empty() {
-            let (frame, rest) = split_frame(frames);
-            self.give(now, Event::Received(frame))?;
-            frames = rest;
-        }
-        Ok(())
-    }
-
-    /// Decodes the blocks that wait.
-    fn decode(&mut self, now: u64) -> Result<(), SessionError> {
-        let Some(decoders) = &mut self.desk.decoders else { return Ok(()) };
-        let decisions = decoders.run()?;
-        for Decision { slot, outcome, frame, .. } in &decisions {
-            self.give(now, Event::Decoded { block: *slot, outcome: *outcome, decision: frame })?;
-        }
-        if let Some(decoders) = &mut self.desk.decoders {
-            decoders.recycle(decisions);
-        }
-        Ok(())
-    }
-}
-
 /// Lets both talk until they have ended. The time it took, and the bytes that each sent.
 fn talk(
     alice: &mut Side<'_, '_, Alice<'_>>,
@@ -261,7 +207,7 @@ fn talk(
             continue;
         }
         if bob.desk.has_jobs() {
-            bob.decode(now)?;
+            bob.decode(now, false)?;
             continue;
         }
         let next = [alice.deadline(), bob.deadline()].into_iter().flatten().min();

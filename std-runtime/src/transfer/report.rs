@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use caligo_core::ot::contract::{Amplified, Sifted};
 use caligo_core::ot::{Abort, Failure};
 use caligo_core::security::Inequality;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
@@ -28,11 +29,12 @@ pub struct Spread {
 
 impl Spread {
     /// Of whole numbers.
-    const WHOLE: Self = Self { count: 0, total: 0.0, squares: 0.0, least: 0.0, most: 0.0, whole: true };
+    pub(super) const WHOLE: Self =
+        Self { count: 0, total: 0.0, squares: 0.0, least: 0.0, most: 0.0, whole: true };
     /// Of any numbers.
-    const REAL: Self = Self { whole: false, ..Self::WHOLE };
+    pub(super) const REAL: Self = Self { whole: false, ..Self::WHOLE };
 
-    fn add(&mut self, value: f64) {
+    pub(super) fn add(&mut self, value: f64) {
         // Welford 1962.
         let before = value - self.mean().unwrap_or(value);
         self.count += 1;
@@ -238,6 +240,87 @@ pub struct Traffic {
     pub bob_bytes: Spread,
 }
 
+/// The name of a failure in reports.
+pub(super) const fn failure_name(failure: Failure) -> &'static str {
+    match failure {
+        Failure::DecodingFailed { .. } => "decoding_failed",
+        Failure::HashMismatch => "hash_mismatch",
+    }
+}
+
+impl Default for Phases {
+    fn default() -> Self {
+        let whole = Spread::WHOLE;
+        Self {
+            rounds: whole,
+            alice_detected: whole,
+            bob_detected: whole,
+            both_detected: whole,
+            sampled: whole,
+            tested: whole,
+            errors: whole,
+            sample: Compared::default().into(),
+            qber_planned: Spread::REAL,
+            set_bits: whole,
+            dropped: whole,
+            blocks: whole,
+        }
+    }
+}
+
+impl Phases {
+    /// Adds what both parties know of a run.
+    pub(super) fn add(&mut self, sifted: &Sifted) {
+        let estimated = &sifted.estimated;
+        let detected = &estimated.detected;
+        self.rounds.add(detected.rounds as f64);
+        self.bob_detected.add(detected.reported as f64);
+        self.both_detected.add(detected.common as f64);
+        if let Some(estimate) = &estimated.estimate {
+            self.sampled.add(estimate.sampled as f64);
+            self.tested.add(estimate.tested as f64);
+            self.errors.add(estimate.errors as f64);
+        }
+        self.qber_planned.add(estimated.qber);
+        self.set_bits.add(sifted.set_bits as f64);
+        self.dropped.add((estimated.kept - 2 * sifted.set_bits) as f64);
+    }
+}
+
+impl Default for BudgetFigures {
+    fn default() -> Self {
+        let (whole, real) = (Spread::WHOLE, Spread::REAL);
+        Self {
+            min_entropy_bits: real,
+            syndrome_bits: [whole; 2],
+            tag_bits: [whole; 2],
+            leak_bits: whole,
+            hashing_bits: real,
+            surplus_bits: real,
+            length: whole,
+            seed_bits: whole,
+        }
+    }
+}
+
+impl BudgetFigures {
+    /// Adds what Alice knows of a run.
+    pub(super) fn add(&mut self, amplified: &Amplified) {
+        let (reconciled, budget) = (&amplified.reconciled, &amplified.budget);
+        self.min_entropy_bits.add(budget.min_entropy_bits);
+        for (set, receipt) in reconciled.receipts.iter().enumerate() {
+            let disclosed = receipt.disclosed();
+            self.syndrome_bits[set].add(disclosed.reconciliation(receipt.policy()).0 as f64);
+            self.tag_bits[set].add(disclosed.tag.0 as f64);
+        }
+        self.leak_bits.add(reconciled.leak().0 as f64);
+        self.hashing_bits.add(budget.hashing_bits);
+        self.surplus_bits.add(budget.surplus_bits());
+        self.length.add(amplified.length as f64);
+        self.seed_bits.add(amplified.seed_bits as f64);
+    }
+}
+
 impl Summary {
     /// Of no runs of `stage` yet.
     pub fn new(stage: &Stage<'_>) -> Self {
@@ -263,30 +346,8 @@ impl Summary {
                 target_fer: stage.target_fer(),
             },
             other: Other { equal: 0, distance: None },
-            phases: Phases {
-                rounds: whole,
-                alice_detected: whole,
-                bob_detected: whole,
-                both_detected: whole,
-                sampled: whole,
-                tested: whole,
-                errors: whole,
-                sample: Compared::default().into(),
-                qber_planned: real,
-                set_bits: whole,
-                dropped: whole,
-                blocks: whole,
-            },
-            budget: BudgetFigures {
-                min_entropy_bits: real,
-                syndrome_bits: [whole; 2],
-                tag_bits: [whole; 2],
-                leak_bits: whole,
-                hashing_bits: real,
-                surplus_bits: real,
-                length: whole,
-                seed_bits: whole,
-            },
+            phases: Phases::default(),
+            budget: BudgetFigures::default(),
             timing: Timing {
                 delta_t_seconds: parameters.nsm.record().delta_t_ns as f64 / 1e9,
                 simulated_seconds: real,
@@ -336,55 +397,27 @@ impl Summary {
     fn complete(&mut self, completed: &Completed) {
         let Self { report, .. } = self;
         let amplified = &completed.amplified;
-        let reconciled = &amplified.reconciled;
-        let sifted = &reconciled.sifted;
-        let estimated = &sifted.estimated;
-        let detected = &estimated.detected;
+        let sifted = &amplified.reconciled.sifted;
         match completed.failure {
             None => {
                 report.succeeded += 1;
                 report.wrong += u64::from(!completed.chosen);
             }
             Some(failure) => {
-                let name = match failure {
-                    Failure::DecodingFailed { .. } => "decoding_failed",
-                    Failure::HashMismatch => "hash_mismatch",
-                };
-                *report.failures.entry(name).or_default() += 1;
+                *report.failures.entry(failure_name(failure)).or_default() += 1;
             }
         }
         report.other.equal += u64::from(completed.other);
         self.distance += completed.other_distance;
         self.randomness.merge(&completed.randomness);
 
-        let phases = &mut report.phases;
-        phases.rounds.add(detected.rounds as f64);
-        phases.bob_detected.add(detected.reported as f64);
-        phases.both_detected.add(detected.common as f64);
-        if let Some(estimate) = &estimated.estimate {
-            phases.sampled.add(estimate.sampled as f64);
-            phases.tested.add(estimate.tested as f64);
-            phases.errors.add(estimate.errors as f64);
+        report.phases.add(sifted);
+        report.phases.blocks.add(f64::from(amplified.reconciled.blocks));
+        if let Some(estimate) = &sifted.estimated.estimate {
             self.sample = self.sample + Compared { rounds: estimate.tested, differ: estimate.errors };
         }
-        phases.qber_planned.add(estimated.qber);
-        phases.set_bits.add(sifted.set_bits as f64);
-        phases.dropped.add((estimated.kept - 2 * sifted.set_bits) as f64);
-        phases.blocks.add(f64::from(reconciled.blocks));
-
-        let budget = &mut report.budget;
-        budget.min_entropy_bits.add(amplified.budget.min_entropy_bits);
-        for (set, receipt) in reconciled.receipts.iter().enumerate() {
-            let disclosed = receipt.disclosed();
-            budget.syndrome_bits[set].add(disclosed.reconciliation(receipt.policy()).0 as f64);
-            budget.tag_bits[set].add(disclosed.tag.0 as f64);
-        }
-        budget.leak_bits.add(reconciled.leak().0 as f64);
-        budget.hashing_bits.add(amplified.budget.hashing_bits);
-        budget.surplus_bits.add(amplified.budget.surplus_bits());
-        budget.length.add(amplified.length as f64);
-        budget.seed_bits.add(amplified.seed_bits as f64);
-        self.margin.add(amplified.budget.surplus_bits() / detected.rounds as f64);
+        report.budget.add(amplified);
+        self.margin.add(amplified.budget.surplus_bits() / self.pairs);
     }
 
     /// The first run that ended early, and why.
