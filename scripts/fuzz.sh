@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fuzzes the codec, the machines and their plans, each for so many seconds (default 10), beginning with the golden frames.
+# Fuzzes the codec, both pairs of machines and their plans, each for so many seconds (default 10), beginning with the golden frames.
 #
 #   scripts/fuzz.sh [SECONDS]           all targets; what they learn stays in target/fuzz for the next time
 #   scripts/fuzz.sh run TARGET FILE     one input once more, such as one that crashed
@@ -12,7 +12,7 @@ set -eu
 
 dir="${CARGO_TARGET_DIR:-$PWD/target}/fuzz"
 host=$(rustc -vV | sed -n 's/^host: //p')
-targets="wire machines plan"
+targets="wire machines plan transfer"
 
 has_compiler() {
     command -v "${CXX:-c++}" >/dev/null
@@ -57,16 +57,31 @@ sessions() {
     done
 }
 
+# transfers NAME HEX...: with and without a commitment, a sample and a sound decoder, and then these events, as
+# fuzz/src/transfer.rs reads them. First come rounds, flags, plan, policy, bits of a frame, a seed, errors.
+transfers() {
+    local name=$1 events=$2 flags
+    for flags in 00 05 06 0f 27; do
+        bytes 0190 "$flags" 1e 00 00 00 07 05 02 "$events" >"$dir/seeds/transfer/$name-$flags"
+    done
+}
+
 # A golden frame is a seed for the codec as it is. For the machines it is an event, to Bob and to Alice.
 seeds() {
     local name frame length
     rm -rf "$dir/seeds"
-    mkdir -p "$dir/seeds/wire" "$dir/seeds/machines" "$dir/seeds/plan"
+    mkdir -p "$dir/seeds/wire" "$dir/seeds/machines" "$dir/seeds/plan" "$dir/seeds/transfer"
     # Left alone; every decision wrong once; every decoding failed once; with the core's decoder.
     sessions alone ""
     sessions wrong 0103000503000903000d01020001
     sessions failed 0104000304080c01040003050709010200010200
     sessions decoded 01050005000105000500010500050001
+    # Left alone; Delta t passes between frames; a decision wrong, another failed; a frame changed, lost, told again.
+    transfers alone ""
+    transfers waits 010c1a010c1a01
+    transfers wrong 010d010d01030000040002000200
+    transfers changed 0186000501010d0106000501
+    transfers lost 01880108
     while read -r name _ frame _; do
         case $name in '#'* | '') continue ;; esac
         [ "$frame" != - ] || frame=
@@ -74,6 +89,7 @@ seeds() {
         length=$(((${#frame} - 24) / 2))
         [ "$length" -ge 0 ] && [ "$length" -lt 300 ] || continue
         length=$(printf %04x "$length")
+        transfers "$name" "01 05${frame:2:2}$length${frame:24} 0d 01 85${frame:2:2}$length${frame:24}"
         sessions "$name" "01 06${frame:2:2}$length${frame:24} 86${frame:2:2}$length${frame:24}"
     done <tests/data/wire.txt
 }

@@ -6,4 +6,5 @@ pub mod party;
 pub mod planning;
 pub mod program;
 pub mod session;
+pub mod transfer;
 pub mod world;
