@@ -40,7 +40,7 @@ impl Plan {
     pub fn new(size: Selection, qber: Option<f64>, steps: impl IntoIterator<Item = usize>) -> Self {
         let mut plan = Self { punctured: size.p as u16, shortened: size.s as u16, qber, ..Self::default() };
         for step in steps.into_iter().filter(|&step| step > 0).take(MAX_ROUNDS - 1) {
-            plan.steps[usize::from(plan.len)] = step.min(MAX_POSITIONS) as u16;
+            plan.steps[usize::from(plan.len)] = step.min(u16::MAX.into()) as u16;
             plan.len += 1;
         }
         plan
