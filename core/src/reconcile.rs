@@ -41,7 +41,7 @@ pub mod plan;
 #[cfg(test)]
 mod tests;
 
-pub use alice::{Alice, AliceConfig, AliceMemory};
+pub use alice::{Alice, AliceConfig, AliceMemory, first_group};
 pub use bob::{Bob, BobMemory, Terms};
 pub use machine::Machine;
 

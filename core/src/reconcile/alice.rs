@@ -105,8 +105,14 @@ impl fmt::Debug for AliceConfig<'_> {
     }
 }
 
-/// Blocks of the first group where nothing is known of the error rate; groups double from there.
-const FIRST_GROUP: u32 = 4;
+/// Blocks of `n` bits in the first group where nothing is known of the error rate; groups double from there. Four of 4096
+/// bits tell enough of it, and so does one that is longer.
+pub const fn first_group(n: usize) -> u32 {
+    match (4 * 4096_usize).checked_div(n) {
+        Some(blocks) if blocks > 0 => blocks as u32,
+        _ => 1,
+    }
+}
 
 impl<'m> Alice<'m> {
     /// Words of [`AliceMemory::words`] for a code of `n` bits and `window` blocks in flight.
@@ -252,7 +258,7 @@ impl<'m> Alice<'m> {
     /// Half a window, or less at first where the error rate is learnt on the way.
     fn group_size(&self) -> u32 {
         let half = u32::from(self.hello.window / 2);
-        if self.adapt && self.qber.is_none() { half.min(FIRST_GROUP) } else { half }
+        if self.adapt && self.qber.is_none() { half.min(first_group(self.setup.code.n())) } else { half }
     }
 
     fn all_opened(&self) -> bool {
