@@ -9,7 +9,13 @@
 use core::fmt;
 
 mod layers;
+#[cfg(feature = "large-codes")]
+pub mod mother_16384;
 pub mod mother_4096;
+#[cfg(feature = "large-codes")]
+pub mod mother_65536;
+#[cfg(feature = "large-codes")]
+pub mod mother_8192;
 
 pub(crate) use layers::Layers;
 

@@ -10,7 +10,13 @@ use libm::{ceil, floor, log};
 
 use crate::limits;
 
+#[cfg(feature = "large-codes")]
+pub mod table_16384;
 pub mod table_4096;
+#[cfg(feature = "large-codes")]
+pub mod table_65536;
+#[cfg(feature = "large-codes")]
+pub mod table_8192;
 
 /// Frame error rates a row gives thresholds for.
 pub const TARGETS: [f64; 3] = [0.1, 0.01, 0.001];

@@ -5,6 +5,7 @@ pub mod base;
 pub mod cycles;
 pub mod generate;
 pub mod library;
+pub mod mother;
 pub mod npy;
 pub mod npz;
 pub mod patterns;

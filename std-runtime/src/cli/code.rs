@@ -12,22 +12,23 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::{CodeArgs, Ending, print};
-use crate::calibrate;
+use crate::calibrate::{self, CalibrateError, Thoroughness};
 use crate::kernel::Tier;
 use crate::keyfile::{Access, replace};
 use crate::matrix::base::BaseMatrix;
 use crate::matrix::generate::{self, MOTHER_SEED, ORDER_SEED, Structure};
 use crate::matrix::library::Library;
+use crate::matrix::mother::Mother;
 use crate::matrix::sparse::SparseMatrix;
 use crate::matrix::{alist, npy, npz, qc_file};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum CodeCommand {
-    /// Construct the mother code: base matrix, manifest, and the core's table.
+    /// Construct a mother code: base matrix, manifest, and the core's table.
     Build(BuildArgs),
-    /// Construct the puncturing and shortening orders of the mother code.
+    /// Construct the puncturing and shortening orders of a mother code.
     Patterns(BuildArgs),
-    /// Measure the rate table of the built-in code.
+    /// Measure the rate tables of a mother code.
     Rates(RatesArgs),
     /// Statistics of a code.
     Inspect(InspectArgs),
@@ -37,8 +38,11 @@ pub(super) enum CodeCommand {
     Import(ImportArgs),
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(super) struct BuildArgs {
+    /// Code, by its length in bits.
+    #[arg(long, value_name = "N", value_enum, default_value_t)]
+    code: Mother,
     /// Seed; the same seed gives the same bytes [default: that of the committed files].
     #[arg(long)]
     seed: Option<u64>,
@@ -52,12 +56,21 @@ pub(super) struct BuildArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct RatesArgs {
+    /// Code, by its length in bits.
+    #[arg(long, value_name = "N", value_enum, default_value_t)]
+    code: Mother,
     /// Seed.
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Frames at most for one point.
     #[arg(long, default_value_t = 40_000, value_parser = clap::value_parser!(u64).range(256..))]
     frames: u64,
+    /// Frame errors after which a point is done.
+    #[arg(long, default_value_t = 150, value_parser = clap::value_parser!(u64).range(10..))]
+    errors: u64,
+    /// Percents of rate from one pattern to the next.
+    #[arg(long, default_value_t = 2, value_parser = parse_step)]
+    step: usize,
     /// Where to write the measured points as CSV.
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
@@ -93,6 +106,13 @@ pub(super) struct ImportArgs {
     out: PathBuf,
 }
 
+fn parse_step(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|step| (1..=8).contains(step))
+        .ok_or_else(|| "expected a number from 1 to 8".to_owned())
+}
+
 pub(super) fn run(command: &CodeCommand) -> anyhow::Result<Ending> {
     match command {
         CodeCommand::Build(args) => build(args),
@@ -106,17 +126,23 @@ pub(super) fn run(command: &CodeCommand) -> anyhow::Result<Ending> {
 }
 
 fn build(args: &BuildArgs) -> anyhow::Result<()> {
-    let (files, table) = generate::mother(args.seed.unwrap_or(MOTHER_SEED))?;
+    let (files, table) = generate::mother(args.code.n(), args.seed.unwrap_or(MOTHER_SEED))?;
     write_generated(args, &files, &table)
 }
 
 fn patterns(args: &BuildArgs) -> anyhow::Result<()> {
-    let path = args.out.join("mother_4096.qc");
+    let name = args.code.name();
+    let path = args.out.join(format!("{name}.qc"));
     let text = fs::read_to_string(&path)
         .with_context(|| format!("{}: expected the base matrix that `code build` writes", path.display()))?;
     let base = qc_file::read(&text).with_context(|| path.display().to_string())?;
     let (files, table) = generate::orders(&base, args.seed.unwrap_or(ORDER_SEED))?;
-    write_generated(args, &files, &table)
+    if args.code == Mother::N4096 {
+        return write_generated(args, &files, &table);
+    }
+    // Orders of longer codes are made where they are used.
+    let manifests: Vec<_> = files.into_iter().filter(|file| file.0.ends_with(".patterns.json")).collect();
+    write_generated(&BuildArgs { core: None, ..args.clone() }, &manifests, &table)
 }
 
 fn write_generated(args: &BuildArgs, files: &[generate::File], table: &generate::File) -> anyhow::Result<()> {
@@ -139,17 +165,27 @@ fn write_text(path: &Path, content: &str) -> anyhow::Result<()> {
 }
 
 fn rates(args: &RatesArgs) -> anyhow::Result<()> {
-    let library = Library::built_in();
+    let library = Library::mother(args.code);
     let code = library.code()?;
-    let sizes = calibrate::sizes(code.n(), code.m());
-    let command = format!("caligo-run code rates --seed {} --frames {}", args.seed, args.frames);
+    let tiers = if args.code == Mother::N4096 {
+        &[Tier::Precise, Tier::Balanced, Tier::Fast][..]
+    } else {
+        &[Tier::Balanced, Tier::Fast]
+    };
+    let RatesArgs { seed, frames, errors, step, .. } = *args;
+    let thoroughness = Thoroughness { frames, errors, step };
+    let sizes = calibrate::sizes(code.n(), code.m(), step);
+    let command = format!(
+        "caligo-run code rates --code {} --seed {seed} --frames {frames} --errors {errors} --step {step}",
+        code.n()
+    );
     let mut csv = format!(
         "# {command}\ndecoder,punctured,shortened,qber,frames,frame_errors,undetected,iterations_mean,f\n"
     );
-    let bar = super::progress_bar(3 * sizes.len() as u64, "patterns");
+    let bar = super::progress_bar((tiers.len() * sizes.len()) as u64, "patterns");
     let mut measure = |tier| {
         let mut last = None;
-        calibrate::table(&library, tier, &sizes, args.frames, args.seed, |point| {
+        calibrate::table(&library, tier, thoroughness, seed, |point| {
             if last.replace((point.punctured, point.shortened)) != last {
                 bar.inc(1);
             }
@@ -168,14 +204,15 @@ fn rates(args: &RatesArgs) -> anyhow::Result<()> {
             );
         })
     };
-    let tables = [measure(Tier::Precise)?, measure(Tier::Balanced)?, measure(Tier::Fast)?];
+    let tables =
+        tiers.iter().map(|&tier| Ok((tier, measure(tier)?))).collect::<Result<Vec<_>, CalibrateError>>()?;
     bar.finish_and_clear();
     if let Some(path) = &args.csv {
         write_text(path, &csv)?;
     }
     let table = calibrate::rust(code.n(), code.m(), &command, &tables);
     match &args.core {
-        Some(core) => write_text(&core.join("rate/table_4096.rs"), &table)?,
+        Some(core) => write_text(&core.join(format!("rate/table_{}.rs", code.n())), &table)?,
         None => print(&table)?,
     }
     Ok(())

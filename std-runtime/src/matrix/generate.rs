@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::base::BaseMatrix;
 use super::cycles::{self, Spectrum};
+use super::library::EXACT_RANK_CHECKS;
 use super::patterns::{self, Orders};
 use super::peg::{self, Design};
 use super::qc_file;
@@ -22,10 +23,10 @@ pub const MOTHER_SEED: u64 = 1003;
 /// Seed of the committed orders.
 pub const ORDER_SEED: u64 = 1;
 
-/// The mother code's design: 4096 bits, rate 1/2, circulants of 64.
-pub fn mother_design() -> Design {
+/// The design of the mother code of `n` bits, rate 1/2: circulants of n / 64.
+pub fn mother_design(n: usize) -> Design {
     Design {
-        z: 64,
+        z: n / 64,
         rows: 32,
         degrees: vec![(2, 31), (3, 19), (4, 1), (5, 2), (6, 2), (7, 3), (20, 1), (22, 5)],
         passes: 1,
@@ -48,15 +49,15 @@ const UNWANTED: [Limits; 8] = [
 /// One file: name and content.
 pub type File = (String, String);
 
-/// Builds the mother code of `seed`: `mother_4096.qc`, its manifest, and `mother_4096.rs`.
+/// Builds the mother code of `n` bits and `seed`: `mother_N.qc`, its manifest, and `mother_N.rs`.
 ///
 /// # Errors
 /// [`CodeError`] if the construction gave no valid code.
-pub fn mother(seed: u64) -> Result<(Vec<File>, File), CodeError> {
-    let design = mother_design();
+pub fn mother(n: usize, seed: u64) -> Result<(Vec<File>, File), CodeError> {
+    let design = mother_design(n);
     let base = peg::build(&design, seed);
-    let command = format!("caligo-run code build --seed {seed}");
-    let data = qc_file::write(&base, &format!("Mother code, 4096 bits, rate 1/2.\nMade by: {command}"));
+    let command = format!("caligo-run code build --code {n} --seed {seed}");
+    let data = qc_file::write(&base, &format!("Mother code, {n} bits, rate 1/2.\nMade by: {command}"));
     let hash = sha256(data.as_bytes());
     let tables = base.tables();
     let code = Code::from(tables.code()?);
@@ -64,25 +65,25 @@ pub fn mother(seed: u64) -> Result<(Vec<File>, File), CodeError> {
     let manifest = MotherManifest {
         command: &command,
         seed,
-        sha256: [("mother_4096.qc".to_owned(), hash.clone())].into(),
+        sha256: [(format!("mother_{n}.qc"), hash.clone())].into(),
         n: code.n(),
         m: code.m(),
         z: base.z,
         circulants: base.circulants(),
         variable_degrees: histogram(base.columns.iter().map(Vec::len), base.z),
         check_degrees: histogram(base.row_degrees().into_iter(), base.z),
-        rank: rank::rank(&code),
+        rank: (code.m() <= EXACT_RANK_CHECKS).then(|| rank::rank(&code)),
         structure: Structure::of(&base),
         words: UNWANTED.map(|limits| Words { limits, found: words::all(&base, &limits).len() }).into(),
     };
     let rust = mother_rust(&base, &tables, &command, &hash);
     Ok((
-        vec![("mother_4096.qc".to_owned(), data), ("mother_4096.json".to_owned(), pretty(&manifest))],
-        ("code/mother_4096.rs".to_owned(), rust),
+        vec![(format!("mother_{n}.qc"), data), (format!("mother_{n}.json"), pretty(&manifest))],
+        (format!("code/mother_{n}.rs"), rust),
     ))
 }
 
-/// Builds the orders of `base`: `mother_4096.order.json`, its manifest, and `order_4096.rs`.
+/// Builds the orders of `base`, of n bits: `mother_N.order.json`, its manifest, and `order_N.rs`.
 ///
 /// # Errors
 /// [`CodeError`] if `base` is no valid code.
@@ -90,7 +91,8 @@ pub fn orders(base: &BaseMatrix, seed: u64) -> Result<(Vec<File>, File), CodeErr
     let orders = patterns::build(base, seed)?;
     let tables = base.tables();
     let code = Code::from(tables.code()?);
-    let command = format!("caligo-run code patterns --seed {seed}");
+    let n = code.n();
+    let command = format!("caligo-run code patterns --code {n} --seed {seed}");
     let data = order_json(code.n(), &orders);
     let hash = sha256(data.as_bytes());
     let (n, m) = (code.n(), code.m());
@@ -104,7 +106,7 @@ pub fn orders(base: &BaseMatrix, seed: u64) -> Result<(Vec<File>, File), CodeErr
     let manifest = OrderManifest {
         command: &command,
         seed,
-        sha256: [("mother_4096.order.json".to_owned(), hash.clone())].into(),
+        sha256: [(format!("mother_{n}.order.json"), hash.clone())].into(),
         punctured_positions: orders.puncture.len(),
         independent_prefix: patterns::independent_prefix(&code, &orders.puncture),
         untainted_positions: orders.untainted,
@@ -116,10 +118,10 @@ pub fn orders(base: &BaseMatrix, seed: u64) -> Result<(Vec<File>, File), CodeErr
     let rust = order_rust(n, &orders, &command, &hash);
     Ok((
         vec![
-            ("mother_4096.order.json".to_owned(), data),
-            ("mother_4096.patterns.json".to_owned(), pretty(&manifest)),
+            (format!("mother_{n}.order.json"), data),
+            (format!("mother_{n}.patterns.json"), pretty(&manifest)),
         ],
-        ("puncture/order_4096.rs".to_owned(), rust),
+        (format!("puncture/order_{n}.rs"), rust),
     ))
 }
 
@@ -155,7 +157,9 @@ struct MotherManifest<'a> {
     /// Degree to number of variables.
     variable_degrees: BTreeMap<usize, usize>,
     check_degrees: BTreeMap<usize, usize>,
-    rank: usize,
+    /// Not computed for more than 8192 checks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rank: Option<usize>,
     #[serde(flatten)]
     structure: Structure,
     words: Vec<Words>,
@@ -230,13 +234,16 @@ fn order_json(n: usize, orders: &Orders) -> String {
 
 fn mother_rust(base: &BaseMatrix, tables: &super::base::QcTables, command: &str, hash: &str) -> String {
     let mut text = format!(
-        "//! The mother code: 4096 bits, 2048 checks, circulants of 64.\n//!\n\
+        "//! The mother code of {} bits: {} checks, circulants of {}.\n//!\n\
          //! Generated by `{command}`; do not edit.\n//! SHA-256 of the base matrix: `{hash}`.\n\n\
          use super::{{Circulant, QcCode}};\n\n/// The code.\npub const CODE: QcCode<'static> = \
          match QcCode::new({}, &ROW_START, &CIRCULANTS, &REST) {{\n    Ok(code) => code,\n    \
          Err(_) => panic!(\"the generated tables are a code\"),\n}};\n\n\
          const fn c(column: u16, shift: u16, turn: u16) -> Circulant {{\n    \
          Circulant {{ column, shift, turn }}\n}}\n\n",
+        base.columns.len() * base.z,
+        base.rows * base.z,
+        base.z,
         base.z
     );
     let numbers = |values: &[u16]| wrap(values.iter().map(u16::to_string));

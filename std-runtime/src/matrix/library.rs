@@ -8,16 +8,18 @@ use std::io::{BufReader, Cursor};
 use std::path::{Path, PathBuf};
 
 use caligo_core::bits::{self, words_for};
-use caligo_core::code::{Code, CodeError, mother_4096};
+use caligo_core::code::{Code, CodeError};
 use caligo_core::limits;
 use caligo_core::puncture::{self, MAX_ORDER_LENGTH, Order, PatternError, order_4096};
 use caligo_core::rank;
-use caligo_core::rate::{self, RateError, Selection, table_4096};
+use caligo_core::rate::{self, RateError, Selection};
 use serde::Deserialize;
 
-use super::base::QcTables;
+use super::base::{BaseMatrix, QcTables};
+use super::generate::ORDER_SEED;
+use super::mother::Mother;
 use super::sparse::{MatrixError, SparseMatrix};
-use super::{alist, npy, npz, qc_file};
+use super::{alist, npy, npz, patterns, qc_file};
 use crate::channel;
 use crate::kernel::Tier;
 
@@ -26,7 +28,7 @@ const SHORTEN_SEED: u64 = 1;
 /// Efficiency of a foreign code relative to the mother code's, until measured.
 const FOREIGN_MARGIN: f64 = 1.1;
 /// Ranks are computed exactly up to so many checks, bounded by peeling beyond.
-const EXACT_RANK_CHECKS: usize = 8192;
+pub(super) const EXACT_RANK_CHECKS: usize = 8192;
 /// Largest matrix or pattern file, in bytes.
 const MAX_FILE: u64 = 1 << 30;
 
@@ -73,7 +75,7 @@ pub enum LibraryError {
 
 #[derive(Debug)]
 enum Matrix {
-    BuiltIn,
+    BuiltIn(Mother),
     Qc(QcTables),
     Sparse(SparseMatrix),
 }
@@ -92,16 +94,28 @@ pub struct Library {
 }
 
 impl Library {
-    /// The mother code and its orders.
+    /// The mother code of 4096 bits and its orders.
     pub fn built_in() -> Self {
+        Self::mother(Mother::N4096)
+    }
+
+    /// A mother code and its orders.
+    pub fn mother(mother: Mother) -> Self {
+        let (puncture, shorten) = if mother == Mother::N4096 {
+            (order_4096::ORDER.puncture().to_vec(), order_4096::ORDER.shorten().to_vec())
+        } else {
+            // Too long for a table, and soon made.
+            let path = patterns::path(&BaseMatrix::from_code(&mother.quasi_cyclic()));
+            patterns::orders(&path, mother.n(), ORDER_SEED)
+        };
         Self {
-            matrix: Matrix::BuiltIn,
-            path: PathBuf::from("mother_4096"),
-            puncture: order_4096::ORDER.puncture().to_vec(),
-            shorten: order_4096::ORDER.shorten().to_vec(),
-            rank: mother_4096::CODE.base_rows() * mother_4096::CODE.z(),
-            // A test holds the generated order to its independence.
-            padding_ranks: (0..=order_4096::ORDER.puncture().len()).collect(),
+            matrix: Matrix::BuiltIn(mother),
+            path: PathBuf::from(mother.name()),
+            rank: mother.code().m(),
+            // Tests hold the orders to their independence.
+            padding_ranks: (0..=puncture.len()).collect(),
+            puncture,
+            shorten,
         }
     }
 
@@ -144,9 +158,9 @@ impl Library {
         Ok(library)
     }
 
-    /// Whether this is the built-in code.
-    pub fn is_built_in(&self) -> bool {
-        matches!(self.matrix, Matrix::BuiltIn)
+    /// Which of the built-in codes this is, if any.
+    pub fn built_in_code(&self) -> Option<Mother> {
+        if let Matrix::BuiltIn(mother) = self.matrix { Some(mother) } else { None }
     }
 
     /// The code.
@@ -217,13 +231,9 @@ impl Library {
             }
             f * limits::entropy(qber.max(2e-3))
         } else {
-            let table = match tier {
-                Tier::Fast => table_4096::FAST,
-                Tier::Balanced => table_4096::BALANCED,
-                Tier::Precise => table_4096::PRECISE,
-            };
+            let table = self.built_in_code().unwrap_or_default().rates(tier);
             let known = table.select(qber, fer)?;
-            if self.is_built_in() {
+            if self.built_in_code().is_some() {
                 return Ok(known);
             }
             let payload = table.n - known.p - known.s;
@@ -280,7 +290,7 @@ fn prefix_ranks(code: &Code<'_>, order: &[u16]) -> Vec<usize> {
 impl Matrix {
     fn code(&self) -> Result<Code<'_>, CodeError> {
         Ok(match self {
-            Self::BuiltIn => mother_4096::CODE.into(),
+            Self::BuiltIn(mother) => mother.code(),
             Self::Qc(tables) => tables.code()?.into(),
             Self::Sparse(matrix) => matrix.code()?.into(),
         })

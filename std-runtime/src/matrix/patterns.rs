@@ -38,29 +38,51 @@ pub struct Orders {
 pub fn build(base: &BaseMatrix, seed: u64) -> Result<Orders, CodeError> {
     let tables = base.tables();
     let code = Code::from(tables.code()?);
-    let path: Vec<usize> = (0..base.columns.len()).filter(|&c| is_link(base, c)).collect();
+    let path = path(base);
+    let (puncture, shorten) = orders(&path, code.n(), seed);
+    let untainted = levels(&path).next().map_or(0, |level| level.len() * base.z);
+    let saturated = is_saturated(&code, &puncture[..untainted]);
+    Ok(Orders { puncture, shorten, untainted, saturated })
+}
+
+/// Base columns of degree 2 that join row k to row k + 1, with k and the circulant size.
+pub fn path(base: &BaseMatrix) -> Path {
+    let columns = (0..base.columns.len()).filter(|&c| is_link(base, c));
+    Path { z: base.z, links: columns.map(|c| (c, base.columns[c][0].0.into())).collect() }
+}
+
+/// What [`path`] finds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Path {
+    z: usize,
+    /// Column, and the first of the rows it joins.
+    links: Vec<(usize, usize)>,
+}
+
+/// The order of puncturing and the order of shortening of a code of `n` bits.
+pub fn orders(path: &Path, n: usize, seed: u64) -> (Vec<u16>, Vec<u16>) {
     let mut rng = stream(seed, 0);
     let mut puncture = Vec::new();
-    let mut untainted = 0;
-    let mut run = 2;
-    while run / 2 <= path.len() {
-        // Column k joins rows k and k + 1; with runs of `run` rows it is the middle of one.
-        let mut level: Vec<u16> = path
+    for level in levels(path) {
+        let mut level: Vec<u16> = level
             .iter()
-            .filter(|&&c| (base.columns[c][0].0 as usize + 1) % run == run / 2)
-            .flat_map(|&c| (c * base.z..(c + 1) * base.z).map(|position| position as u16))
+            .flat_map(|&c| (c * path.z..(c + 1) * path.z).map(|position| position as u16))
             .collect();
         shuffle(&mut level, &mut rng);
         puncture.extend(level);
-        if run == 2 {
-            untainted = puncture.len();
-        }
-        run *= 2;
     }
-    let mut shorten: Vec<u16> = (0..code.n()).map(|i| i as u16).collect();
+    let mut shorten: Vec<u16> = (0..n).map(|i| i as u16).collect();
     shuffle(&mut shorten, &mut rng);
-    let saturated = is_saturated(&code, &puncture[..untainted]);
-    Ok(Orders { puncture, shorten, untainted, saturated })
+    (puncture, shorten)
+}
+
+/// Columns of each level. Column k joins rows k and k + 1; with runs of `run` rows it is the middle of one.
+fn levels(path: &Path) -> impl Iterator<Item = Vec<usize>> {
+    let runs = std::iter::successors(Some(2), |run| Some(2 * run));
+    runs.take_while(|run| run / 2 <= path.links.len()).map(|run| {
+        let middle = path.links.iter().filter(move |link| (link.1 + 1) % run == run / 2);
+        middle.map(|link| link.0).collect()
+    })
 }
 
 /// Length of the longest prefix of `order` whose columns are independent.
