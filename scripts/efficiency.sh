@@ -56,7 +56,7 @@ keys() {
 row() {
     local name=$1 how=$2 report f qber failed
     shift 2
-    report=$(run reconcile --alice "$work/$name.a" --bob "$work/$name.b" --strategy blind --seed 2 --json "$@" || true)
+    report=$(run reconcile --code 4096 --alice "$work/$name.a" --bob "$work/$name.b" --strategy blind --seed 2 --json "$@" || true)
     f=$(sed -n 's/^  "f": \(.*\),$/\1/p' <<<"$report")
     qber=$(sed -n 's/^  "qber_observed": \(.*\),$/\1/p' <<<"$report")
     failed=$(grep -c '"reason"' <<<"$report" || true)

@@ -100,7 +100,7 @@ fn parts_that_fail_are_named_and_left_out() {
     let bench = Bench::new();
     bench.ok("demo-keys --bits 80000 --qber 0.15 --alice a.key --bob b.key --format bytes");
     let output = bench.run(
-        "reconcile --alice a.key --bob b.key --qber 0.097 --target-fer 0.01 --out o.key --alice-out k.key --seed 1 --json",
+        "reconcile --code 4096 --alice a.key --bob b.key --qber 0.097 --target-fer 0.01 --out o.key --alice-out k.key --seed 1 --json",
     );
     assert_eq!(output.status.code(), Some(1));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -125,7 +125,8 @@ fn parts_that_fail_are_named_and_left_out() {
 fn a_wrong_guess_of_the_qber_is_survived_by_reveals() {
     let bench = Bench::new();
     bench.ok("demo-keys --bits 100000 --qber 0.06 --alice a.key --bob b.key");
-    let report = bench.json("reconcile --alice a.key --bob b.key --qber 0.03 --out o.key --seed 1 --json");
+    let report =
+        bench.json("reconcile --code 4096 --alice a.key --bob b.key --qber 0.03 --out o.key --seed 1 --json");
     assert!(report["frame_errors"].as_u64().unwrap() > 10);
     assert!(report["leakage"]["by_kind"]["reveal"].as_u64().unwrap() > 0);
     assert!(same(&bench.path("a.key"), &bench.path("o.key")));
@@ -282,6 +283,24 @@ fn exported_codes_are_the_same_code() {
 }
 
 #[test]
+fn a_code_of_any_degrees_is_constructed() {
+    let bench = Bench::new();
+    let design = "code construct --rows 8 --degrees 2:7,3:11,6:2 --seed 4 --out";
+    bench.ok(&format!("{design} a.qc"));
+    bench.ok(&format!("{design} b.qc"));
+    assert!(same(&bench.path("a.qc"), &bench.path("b.qc")));
+    let inspection = bench.json("code inspect --matrix a.qc --json");
+    assert_eq!((&inspection["n"], &inspection["m"]), (&(20 * 64).into(), &(8 * 64).into()));
+    let degrees = serde_json::json!({"2": 7 * 64, "3": 11 * 64, "6": 2 * 64});
+    assert_eq!(inspection["variable_degrees"], degrees);
+    for degrees in ["2:6,3:11", "2:7,6:2,3:11", "2:7", "2:7,9:4", "2:7,3", "2:7,3:2000"] {
+        bench.refused(&format!("code construct --rows 8 --degrees {degrees} --out c.qc"), 2);
+        assert!(!bench.path("c.qc").exists(), "{degrees}");
+    }
+    bench.refused("code construct --z 100 --rows 8 --degrees 2:7,3:11 --out c.qc", 2);
+}
+
+#[test]
 fn a_foreign_irregular_code_reconciles() {
     // 4096 columns of degrees 2 to 66, 22,562 entries, by a fixed rule.
     let degree = |c: usize| match c {
@@ -401,7 +420,7 @@ fn side_information_lowers_the_leakage() {
     }
     let exact = |extra: &str| {
         let report = bench.json(&format!(
-            "reconcile --alice a.key --bob b.key --out o.key --strategy blind --seed 1 --json {extra}"
+            "reconcile --code 4096 --alice a.key --bob b.key --out o.key --strategy blind --seed 1 --json {extra}"
         ));
         assert_eq!((&report["verified"], &report["payload_bits"]), (&true.into(), &200_000.into()));
         assert!(same(&bench.path("a.key"), &bench.path("o.key")));

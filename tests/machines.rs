@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use caligo_core::bits;
 use caligo_core::decode::Outcome;
 use caligo_core::reconcile::{Alice, AliceConfig, Bob, Effect, Event, Instant, Machine, Step, Terms};
-use caligo_core::wire::{self, Hello, MAX_FRAME};
+use caligo_core::wire::{self, MAX_FRAME};
 use caligo_runtime::channel;
 use caligo_runtime::config::Strategy;
 use caligo_runtime::kernel::{Effort, Tier};
@@ -205,7 +205,7 @@ fn throw(library: &Library, config: &Config, actions: &[(bool, Action)]) -> [boo
     channel::flip(&mut received, BITS, 0.03, &mut rng);
     let setup = ground.setup(TIMEOUT_US).unwrap();
     let n = setup.code.n();
-    let hello = Hello { window: WINDOW, ..config.hello(BITS, ground.fingerprint, 0).unwrap() };
+    let hello = config.hello(BITS, WINDOW, ground.fingerprint, 0).unwrap();
     let sent = Key { words: key.clone(), bits: BITS };
     let (mut hers, mut his) = (AliceStore::new(sent, n, WINDOW), BobStore::new(BITS, 0, n, WINDOW));
     let qber = config.known_qber();

@@ -164,9 +164,24 @@ fn both_sides_come_to_the_same() {
             }
             assert!(bench.leftovers(role).is_empty(), "{:?}", bench.leftovers(role));
         }
+        // Only Alice has chosen.
+        assert!(reports[0].as_object_mut().unwrap().remove("considered").is_some());
         assert_eq!(reports[0], reports[1], "{strategy}");
         bench.clear();
     }
+}
+
+#[test]
+fn bob_follows_alices_code() {
+    let bench = Bench::new(100_000);
+    for code in [8192, 65536] {
+        let reports = bench.session(&format!("--qber 0.03 --code {code}"), "").map(|party| party.report());
+        assert!(reports.iter().all(|report| report["code"] == code), "{reports:?}");
+        assert!(bench.out("alice").is_some() && bench.out("alice") == bench.out("bob"), "{code}");
+        bench.clear();
+    }
+    let messages = bench.refused("--qber 0.03 --code 8192", "--code 4096");
+    assert!(messages[1].contains("code"), "{messages:?}");
 }
 
 /// The pads of consecutive sessions with one pre-shared key.

@@ -185,7 +185,7 @@ pub fn run(ground: &Ground<'_>, planner: &LibraryPlanner<'_>, case: &Case) -> Re
 
     let setup = ground.setup(TIMEOUT_US)?;
     let n = setup.code.n();
-    let hello = Hello { window: WINDOW, ..case.config.hello(case.bits, ground.fingerprint, 0)? };
+    let hello = case.config.hello(case.bits, WINDOW, ground.fingerprint, 0)?;
     let mut store = AliceStore::new(key.clone(), n, WINDOW);
     let config = AliceConfig {
         hello,

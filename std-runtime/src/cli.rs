@@ -25,6 +25,7 @@ use caligo_core::leakage::Policy;
 use crate::kernel::{Effort, Tier};
 use crate::keyfile::Format;
 use crate::matrix::library::{Library, LibraryError};
+use crate::matrix::mother::Mother;
 use crate::matrix::npy;
 use crate::session::decoders::Restart;
 
@@ -136,6 +137,10 @@ impl Cli {
 /// Which code to use.
 #[derive(Debug, Args)]
 struct CodeArgs {
+    /// Built-in mother code, by its length in bits: 4096, 8192, 16384 or 65536, or `auto` for the one that
+    /// serves a key best [default: auto for sessions, 4096 otherwise].
+    #[arg(long, value_name = "N|auto", conflicts_with = "matrix", value_parser = parse_code)]
+    code: Option<CodeChoice>,
     /// Matrix file (.qc, .alist, .npz) instead of the built-in mother code.
     #[arg(long, value_name = "FILE")]
     matrix: Option<PathBuf>,
@@ -144,16 +149,45 @@ struct CodeArgs {
     patterns: Option<PathBuf>,
 }
 
+/// What --code says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum CodeChoice {
+    Auto,
+    Mother(Mother),
+}
+
+fn parse_code(text: &str) -> Result<CodeChoice, String> {
+    if text == "auto" {
+        return Ok(CodeChoice::Auto);
+    }
+    <Mother as clap::ValueEnum>::from_str(text, false)
+        .map(CodeChoice::Mother)
+        .map_err(|_| "expected 4096, 8192, 16384, 65536 or auto".to_owned())
+}
+
 impl CodeArgs {
+    /// The code named, or that of 4096 bits.
     fn load(&self) -> Result<Library, LibraryError> {
-        self.load_or(None, None)
+        Ok(self.load_or(None, None)?.unwrap_or_else(Library::built_in))
     }
 
-    /// These files where no flag names others. Patterns belong to a matrix and are not mixed with another's.
-    fn load_or(&self, matrix: Option<&Path>, patterns: Option<&Path>) -> Result<Library, LibraryError> {
-        match &self.matrix {
-            Some(matrix) => Library::load(Some(matrix), self.patterns.as_deref()),
-            None => Library::load(matrix, self.patterns.as_deref().or(patterns)),
+    /// The code named here, or else that of these files; `None` if it is to be chosen by the key. Patterns belong to a
+    /// matrix and are not mixed with another's.
+    fn load_or(
+        &self,
+        matrix: Option<&Path>,
+        patterns: Option<&Path>,
+    ) -> Result<Option<Library>, LibraryError> {
+        match (self.code, &self.matrix) {
+            (Some(CodeChoice::Mother(mother)), _) if self.patterns.is_none() => {
+                Ok(Some(Library::mother(mother)))
+            }
+            (Some(CodeChoice::Auto), _) if self.patterns.is_none() => Ok(None),
+            (_, Some(matrix)) => Library::load(Some(matrix), self.patterns.as_deref()).map(Some),
+            (_, None) => match (matrix, self.patterns.as_deref().or(patterns)) {
+                (None, None) => Ok(None),
+                (matrix, patterns) => Library::load(matrix, patterns).map(Some),
+            },
         }
     }
 }

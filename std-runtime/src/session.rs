@@ -1,5 +1,6 @@
 //! Sessions: the core's machines given keys, entropy, decoders and a channel.
 
+pub mod choice;
 pub mod connection;
 pub mod deal;
 pub mod decoders;

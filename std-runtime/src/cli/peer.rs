@@ -204,10 +204,12 @@ fn reconcile_alice(args: &AliceArgs) -> anyhow::Result<Ending> {
     let connection = listen(&args.listen, psk, peer, timeout)?;
     let name = connection.peer();
     let started = Instant::now();
+    let (library, considered) = Loaded::code_for(library, key.bits, &config)?;
     let bar = progress_bar(key.bits as u64, "bits");
-    let outcome =
+    let mut outcome =
         tcp::alice(connection, &key, &library, &config, timeout, &mut |done| bar.set_position(done))?;
     bar.finish_and_clear();
+    outcome.report.considered = considered;
     peer.store(&outcome.key, format)?;
     finish(peer, Role::Alice, &name, started, &outcome)
 }
@@ -231,7 +233,7 @@ fn reconcile_bob(args: &BobArgs) -> anyhow::Result<Ending> {
         connection,
         &key,
         &side_info,
-        &library,
+        library.as_ref(),
         &config,
         strategy,
         timeout,

@@ -53,10 +53,12 @@ pub(super) fn run(args: &ReconcileArgs) -> anyhow::Result<Ending> {
     let (alice, alice_format) = keyfile::read(&args.alice, args.format)?;
     let (bob, bob_format) = keyfile::read(&args.bob, args.format)?;
     let side_info = side_info::read_optional(args.side_info.as_deref(), bob.bits)?;
+    let (library, considered) = Loaded::code_for(library, alice.bits, &config)?;
     let bar = progress_bar(alice.bits as u64, "bits");
-    let result =
+    let mut result =
         local::reconcile(&alice, &bob, &side_info, &library, &config, |done| bar.set_position(done))?;
     bar.finish_and_clear();
+    result.report.considered = considered;
     let keys: Vec<_> = [(&args.out, &result.bob, bob_format), (&args.alice_out, &result.alice, alice_format)]
         .into_iter()
         .filter_map(|(path, key, format)| {
@@ -113,6 +115,19 @@ pub(super) fn describe(r: &Report) -> Result<String, std::fmt::Error> {
         "blocks            {}, {} decoded only after a reveal or not at all",
         r.blocks, r.frame_errors
     )?;
+    match &r.considered[..] {
+        [] => writeln!(out, "code              {} bits", r.code)?,
+        all => {
+            let each: Vec<_> =
+                all.iter().map(|c| format!("{} {:.0} (f {:.3})", c.code, c.disclosed, c.f)).collect();
+            writeln!(
+                out,
+                "code              {} bits, of the bits each was to disclose: {}",
+                r.code,
+                each.join(", ")
+            )?;
+        }
+    }
     writeln!(out, "rate              {:.4} (punctured {}, shortened {})", r.rate, r.punctured, r.shortened)?;
     writeln!(
         out,

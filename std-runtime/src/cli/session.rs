@@ -10,6 +10,8 @@ use super::{CodeArgs, EffortArgs, PolicyArg, RestartArg, parse_efficiency, parse
 use crate::config::nsm::Parameters;
 use crate::config::{Settings, Strategy};
 use crate::matrix::library::{Library, LibraryError};
+use crate::matrix::mother::Mother;
+use crate::session::choice::{self, Considered};
 use crate::session::local::{Config, QberSource};
 use crate::transfer;
 
@@ -74,11 +76,27 @@ fn parse_source(text: &str) -> Result<QberSource, String> {
 /// What a command runs with.
 pub(super) struct Loaded {
     pub(super) config: Config,
-    pub(super) library: Library,
+    /// Code; `None` if it is to be chosen by the key.
+    pub(super) library: Option<Library>,
     /// Strategy, if it was chosen and not left to the default.
     pub(super) strategy: Option<Strategy>,
     /// How long to wait for the peer, if the file says so.
     pub(super) timeout: Option<Duration>,
+}
+
+impl Loaded {
+    /// The code named, or the one that serves a key of `bits` bits best; all that were considered, if any were.
+    pub(super) fn code_for(
+        library: Option<Library>,
+        bits: usize,
+        config: &Config,
+    ) -> anyhow::Result<(Library, Vec<Considered>)> {
+        if let Some(library) = library {
+            return Ok((library, Vec::new()));
+        }
+        let (mother, considered) = choice::choose(bits, config)?;
+        Ok((Library::mother(mother), considered))
+    }
 }
 
 impl SessionArgs {
@@ -150,8 +168,11 @@ impl CommonArgs {
         let library = self
             .code
             .load_or(settings.mother_matrix_path.as_deref(), settings.pattern_directory.as_deref())?;
+        // A file that names a length means the mother code of that length.
+        let named = || Mother::ALL.into_iter().find(|mother| Some(mother.n()) == settings.frame_size);
+        let library = library.or_else(|| named().map(Library::mother));
         if let Some(path) = &self.config {
-            settings.check(path, &library)?;
+            settings.check(path, library.as_ref().unwrap_or(&Library::built_in()))?;
         }
         Ok(Loaded { config, library, strategy, timeout: settings.timeout })
     }

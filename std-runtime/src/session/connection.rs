@@ -46,6 +46,8 @@ pub struct Connection {
     opener: Opener,
     psk: PreShared,
     pub(super) pending: Vec<u8>,
+    /// A record that was looked at beforehand.
+    first: Option<Vec<u8>>,
     pub(super) traffic: Traffic,
     /// Whether a record of frames has come.
     heard: bool,
@@ -139,6 +141,7 @@ impl Connection {
             opener,
             psk,
             pending: Vec::new(),
+            first: None,
             traffic: Traffic { bytes_received: received, ..Traffic::default() },
             heard: false,
             pads_before,
@@ -205,8 +208,19 @@ impl Connection {
         self.opener.next(&self.psk).map_err(|e| channel("receiving", e))
     }
 
+    /// What the next record begins with, which stays to be taken by [`wait`](Self::wait); `None` if nothing comes in time.
+    pub(super) fn peek(&mut self, patience: Duration) -> Result<Option<&[u8]>, SessionError> {
+        if let News::Frames(frames) = self.wait(Some(patience))? {
+            self.first = Some(frames);
+        }
+        Ok(self.first.as_deref())
+    }
+
     /// The frames of the next record, or what happened instead before `deadline`.
     pub(crate) fn wait(&mut self, deadline: Option<Duration>) -> Result<News, SessionError> {
+        if let Some(frames) = self.first.take() {
+            return Ok(News::Frames(frames));
+        }
         loop {
             if let Some(frames) = self.take()? {
                 self.heard = true;

@@ -28,7 +28,7 @@ use super::driver::{Driven, Host, KeyInput, drive};
 use super::interleave::{permutation, permuted, unpermuted};
 use super::planner::LibraryPlanner;
 use super::report::{Facts, Record, Report};
-use super::store::{AliceStore, BobStore, WINDOW};
+use super::store::{AliceStore, BobStore, window};
 
 /// Where the error rate comes from.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -122,13 +122,19 @@ impl Config {
     ///
     /// # Errors
     /// [`SessionError::TooShort`] if it is to be sampled and is too short for that.
-    pub fn hello(&self, bits: usize, code: u64, permutation: u64) -> Result<Hello, SessionError> {
+    pub fn hello(
+        &self,
+        bits: usize,
+        window: u16,
+        code: u64,
+        permutation: u64,
+    ) -> Result<Hello, SessionError> {
         Ok(Hello {
             strategy: self.strategy.into(),
             policy: self.policy,
             rounds: self.rounds,
             target_fer_ppm: (self.target_fer * 1e6).round() as u32,
-            window: WINDOW,
+            window,
             key_bits: bits as u32,
             sample_bits: self.sample_bits(bits)? as u32,
             code,
@@ -432,7 +438,8 @@ impl Session<'_> {
         let setup = ground.setup(NEVER)?;
         let n = setup.code.n();
         let planner = self.config.planner(self.library)?;
-        let hello = self.config.hello(bits, ground.fingerprint, self.permutation)?;
+        let window = window(n);
+        let hello = self.config.hello(bits, window, ground.fingerprint, self.permutation)?;
         let config = AliceConfig {
             hello,
             planner: &planner,
@@ -447,9 +454,9 @@ impl Session<'_> {
             cap: hello.cap,
             learn: self.config.learn,
         };
-        let mut alice_store = AliceStore::new(alice, n, WINDOW);
-        let mut bob_store = BobStore::new(bits, classes, n, WINDOW);
-        let decoders = Decoders::new(setup.code, self.config.effort, self.config.restart, WINDOW.into());
+        let mut alice_store = AliceStore::new(alice, n, window);
+        let mut bob_store = BobStore::new(bits, classes, n, window);
+        let decoders = Decoders::new(setup.code, self.config.effort, self.config.restart, window.into());
         let mut alice_host = Party::alice(self.source);
         let mut bob_host = Party::bob(decoders, bob);
         let start = |abort| SessionError::Aborted(abort);

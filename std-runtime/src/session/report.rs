@@ -7,6 +7,7 @@ use caligo_core::puncture;
 use caligo_core::reconcile::{Failure, Finished, Released};
 use serde::Serialize;
 
+use super::choice::Considered;
 use crate::config::Strategy;
 use crate::kernel::Tier;
 use crate::keyfile::Key;
@@ -65,6 +66,11 @@ pub struct Report {
     pub qber_assumed: Option<f64>,
     /// Sampled error rate, if estimated.
     pub qber_sampled: Option<f64>,
+    /// Length of the code in bits.
+    pub code: usize,
+    /// What each mother code was expected to disclose, if the code was chosen by the key.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub considered: Vec<Considered>,
     /// Code rate of the first block at first.
     pub rate: f64,
     /// Punctured positions of the first block at first.
@@ -179,6 +185,8 @@ impl Record {
             qber_observed,
             qber_assumed: self.released.first().and_then(|b| b.qber),
             qber_sampled: self.sampled.map(|(errors, bits, _)| f64::from(errors) / f64::from(bits)),
+            code: facts.n,
+            considered: Vec::new(),
             rate: puncture::rate(facts.n, facts.m, punctured, shortened),
             punctured,
             shortened,

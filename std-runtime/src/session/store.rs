@@ -8,8 +8,12 @@ use zeroize::Zeroize;
 
 use crate::keyfile::Key;
 
-/// Blocks in flight on a host. Half of them share a tag.
-pub const WINDOW: u16 = 256;
+/// Blocks of `n` bits in flight on a host: 256, or fewer of a longer code, so that memory is the same. Half of them
+/// share a tag.
+pub fn window(n: usize) -> u16 {
+    const BITS: usize = 256 * 4096;
+    (BITS / n.max(1)).clamp(16, 256) as u16
+}
 
 /// Words of scratch for tags over half a window, and for the sample.
 fn scratch(n: usize, window: u16, bits: usize) -> Vec<u64> {

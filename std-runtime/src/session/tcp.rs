@@ -14,12 +14,13 @@ use std::time::{Duration, Instant as Clock};
 use caligo_core::reconcile::{
     Abort, Alice, AliceConfig, Bob, Event, Finished, Instant, Job, Machine, Released, Terms,
 };
-use caligo_core::wire::Hello;
+use caligo_core::wire::{self, Hello, Message, Plain};
 use zeroize::Zeroizing;
 
 use crate::config::Strategy;
 use crate::keyfile::Key;
 use crate::matrix::library::Library;
+use crate::matrix::mother::Mother;
 
 use super::connection::{Connection, News, Traffic, channel};
 use super::decoders::{Decision, Decoders};
@@ -27,7 +28,7 @@ use super::driver::{Driven, Host, KeyInput, drive, split_frame};
 use super::interleave::{permutation, permuted, unpermuted};
 use super::local::{Config, Ground, SessionError, Source, class_count, key_input, permutation_seed};
 use super::report::{Facts, Record, Report};
-use super::store::{AliceStore, BobStore, WINDOW};
+use super::store::{AliceStore, BobStore, window};
 
 /// Blocks decoded at once by each thread.
 const BATCH: usize = 16;
@@ -219,9 +220,11 @@ pub fn alice(
     let setup = ground.setup(timeout.as_micros() as u64)?;
     let planner = config.planner(library)?;
     let seed = permutation_seed(config.seed)?;
-    let hello = config.hello(key.bits, ground.fingerprint, seed)?;
+    let n = setup.code.n();
+    let window = window(n);
+    let hello = config.hello(key.bits, window, ground.fingerprint, seed)?;
     let order = permutation(key.bits, seed);
-    let mut store = AliceStore::new(permuted(key, &order), setup.code.n(), WINDOW);
+    let mut store = AliceStore::new(permuted(key, &order), n, window);
     let settings = AliceConfig {
         hello,
         planner: &planner,
@@ -247,24 +250,45 @@ pub fn alice(
     Ok(Outcome { key: unpermuted(&permuted(key, &order), &order, &kept), report, traffic })
 }
 
-/// Bob's session. `store` keeps his reconciled key before Alice is told that he has it. `side_info` is the class of
-/// each of his bits, or empty; `strategy` what he insists on.
+/// The mother code that Alice's first message names; the default one if it names none, which Bob's machine then
+/// refuses.
+fn proposed(connection: &mut Connection, patience: Duration) -> Result<Library, SessionError> {
+    let frames = connection.peek(patience)?.unwrap_or_default();
+    let first = wire::frame_length(frames).ok().flatten().and_then(|length| frames.get(..length));
+    let Some(Ok(Message::Plain(Plain::Hello(hello)))) = first.map(|frame| wire::decode(frame, 0)) else {
+        return Ok(Library::built_in());
+    };
+    for library in Mother::ALL.map(Library::mother) {
+        if Ground::of(&library)?.fingerprint == hello.code {
+            return Ok(library);
+        }
+    }
+    Ok(Library::built_in())
+}
+
+/// Bob's session, with the mother code that Alice proposes if no `library` is given. `store` keeps his reconciled key
+/// before Alice is told that he has it. `side_info` is the class of each of his bits, or empty; `strategy` what he
+/// insists on.
 ///
 /// # Errors
 /// [`SessionError`]: unless `store` succeeded and only the last frame failed, nothing was stored.
 #[expect(clippy::too_many_arguments, reason = "a session's parts")]
 pub fn bob(
-    connection: Connection,
+    mut connection: Connection,
     key: &Key,
     side_info: &[u8],
-    library: &Library,
+    library: Option<&Library>,
     config: &Config,
     strategy: Option<Strategy>,
     timeout: Duration,
     progress: &mut dyn FnMut(u64),
     store: impl FnOnce(&Outcome) -> Result<(), SessionError>,
 ) -> Result<Outcome, SessionError> {
-    let ground = Ground::of(library)?;
+    let proposed = match library {
+        Some(_) => Library::built_in(),
+        None => proposed(&mut connection, timeout)?,
+    };
+    let ground = Ground::of(library.unwrap_or(&proposed))?;
     let setup = ground.setup(timeout.as_micros() as u64)?;
     let n = setup.code.n();
     let terms = Terms {
@@ -274,8 +298,9 @@ pub fn bob(
         cap: config.budget.unwrap_or(u64::MAX),
         learn: config.learn,
     };
-    let mut memory = BobStore::new(key.bits, class_count(side_info), n, WINDOW);
-    let decoders = Decoders::new(setup.code, config.effort, config.restart, WINDOW.into());
+    let window = window(n);
+    let mut memory = BobStore::new(key.bits, class_count(side_info), n, window);
+    let decoders = Decoders::new(setup.code, config.effort, config.restart, window.into());
     let machine = Bob::new(setup, terms, memory.memory(), Instant(0)).map_err(SessionError::Aborted)?;
     let mut remote = Remote {
         connection,
