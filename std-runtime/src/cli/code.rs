@@ -19,6 +19,7 @@ use crate::matrix::base::BaseMatrix;
 use crate::matrix::generate::{self, MOTHER_SEED, ORDER_SEED, Structure};
 use crate::matrix::library::Library;
 use crate::matrix::mother::Mother;
+use crate::matrix::peg::{self, Design};
 use crate::matrix::sparse::SparseMatrix;
 use crate::matrix::{alist, npy, npz, qc_file};
 
@@ -26,6 +27,8 @@ use crate::matrix::{alist, npy, npz, qc_file};
 pub(super) enum CodeCommand {
     /// Construct a mother code: base matrix, manifest, and the core's table.
     Build(BuildArgs),
+    /// Construct any quasi-cyclic code from column degrees, as mother codes are: a .qc file.
+    Construct(ConstructArgs),
     /// Construct the puncturing and shortening orders of a mother code.
     Patterns(BuildArgs),
     /// Measure the rate tables of a mother code.
@@ -52,6 +55,26 @@ pub(super) struct BuildArgs {
     /// Source directory of the core, for the generated table; none is written if not given.
     #[arg(long, value_name = "DIR")]
     core: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ConstructArgs {
+    /// Size of the circulants, a multiple of 64.
+    #[arg(long, value_name = "Z", default_value_t = 64, value_parser = parse_circulant)]
+    z: u16,
+    /// Base rows.
+    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u16).range(4..=1024))]
+    rows: u16,
+    /// Degrees of the base columns and how many have them, ascending: 2:31,3:19,22:14. One less than the rows have
+    /// degree 2.
+    #[arg(long, value_name = "DEGREE:COLUMNS,...", value_delimiter = ',', required = true, value_parser = parse_degree)]
+    degrees: Vec<(usize, usize)>,
+    /// Seed; the same seed gives the same code.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// File to write.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -113,9 +136,24 @@ fn parse_step(text: &str) -> Result<usize, String> {
         .ok_or_else(|| "expected a number from 1 to 8".to_owned())
 }
 
+fn parse_circulant(text: &str) -> Result<u16, String> {
+    text.parse()
+        .ok()
+        .filter(|z| (64..=1024).contains(z) && z % 64 == 0)
+        .ok_or_else(|| "expected a multiple of 64 from 64 to 1024".to_owned())
+}
+
+fn parse_degree(text: &str) -> Result<(usize, usize), String> {
+    text.split_once(':')
+        .and_then(|(degree, columns)| Some((degree.parse().ok()?, columns.parse().ok()?)))
+        .filter(|&(degree, columns): &(usize, usize)| degree >= 2 && columns >= 1)
+        .ok_or_else(|| "expected a degree from 2 and a number of columns, such as 3:19".to_owned())
+}
+
 pub(super) fn run(command: &CodeCommand) -> anyhow::Result<Ending> {
     match command {
         CodeCommand::Build(args) => build(args),
+        CodeCommand::Construct(args) => construct(args),
         CodeCommand::Patterns(args) => patterns(args),
         CodeCommand::Rates(args) => rates(args),
         CodeCommand::Inspect(args) => inspect(args),
@@ -128,6 +166,29 @@ pub(super) fn run(command: &CodeCommand) -> anyhow::Result<Ending> {
 fn build(args: &BuildArgs) -> anyhow::Result<()> {
     let (files, table) = generate::mother(args.code.n(), args.seed.unwrap_or(MOTHER_SEED))?;
     write_generated(args, &files, &table)
+}
+
+fn construct(args: &ConstructArgs) -> anyhow::Result<()> {
+    let design = Design {
+        z: args.z.into(),
+        rows: args.rows.into(),
+        degrees: args.degrees.clone(),
+        passes: 1,
+        unwanted: Vec::new(),
+    };
+    design.check().map_err(|error| super::usage(format!("--degrees: {error}")))?;
+    let base = peg::build(&design, args.seed);
+    base.tables().code().context("--degrees: no such code was found")?;
+    let degrees: Vec<_> =
+        args.degrees.iter().map(|(degree, columns)| format!("{degree}:{columns}")).collect();
+    let title = format!(
+        "Made by: caligo-run code construct --z {} --rows {} --degrees {} --seed {}",
+        args.z,
+        args.rows,
+        degrees.join(","),
+        args.seed
+    );
+    write_text(&args.out, &qc_file::write(&base, &title))
 }
 
 fn patterns(args: &BuildArgs) -> anyhow::Result<()> {

@@ -14,6 +14,7 @@
 //!
 //! PEG: Hu, Eleftheriou, Arnold 2005. ACE: Tian, Jones, Villasenor, Wesel 2004.
 
+use caligo_core::puncture::MAX_ORDER_LENGTH;
 use rand_core::Rng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
@@ -34,6 +35,35 @@ pub struct Design {
     pub passes: usize,
     /// Words that the code is to be without; the quick ones first.
     pub unwanted: Vec<Limits>,
+}
+
+impl Design {
+    /// Whether there is such a code.
+    ///
+    /// # Errors
+    /// What of it cannot be.
+    pub fn check(&self) -> Result<(), String> {
+        let columns: usize = self.degrees.iter().map(|degree| degree.1).sum();
+        let links = self.rows.saturating_sub(1);
+        if self.degrees.first() != Some(&(2, links)) {
+            return Err(format!("expected {links} columns of degree 2 for {} rows", self.rows));
+        }
+        if !self.degrees.is_sorted_by(|a, b| a.0 < b.0) {
+            return Err("expected ascending degrees".to_owned());
+        }
+        let most = self.rows.min(self.z / 2);
+        if let Some(degree) = self.degrees.iter().map(|degree| degree.0).find(|&degree| degree > most) {
+            return Err(format!("degree {degree}: expected at most {most}, for rows and circulants"));
+        }
+        if columns <= self.rows || columns * self.z > MAX_ORDER_LENGTH {
+            return Err(format!(
+                "expected from {} to {} columns, found {columns}",
+                self.rows + 1,
+                MAX_ORDER_LENGTH / self.z
+            ));
+        }
+        Ok(())
+    }
 }
 
 /// Longest cycle considered, in variables.
