@@ -134,6 +134,7 @@ pub mod rate;
 pub mod reconcile;
 pub mod security;
 pub mod sift;
+mod spans;
 mod syndrome;
 pub mod verify;
 pub mod wire;

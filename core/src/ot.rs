@@ -42,7 +42,6 @@ mod blocks;
 mod bob;
 pub mod contract;
 mod machine;
-mod spans;
 
 pub use crate::reconcile::{Instant, Job, Masking, Setup};
 pub use abort::{Abort, CommitmentMismatch, Failure, NsmViolation};

@@ -8,12 +8,12 @@ use core::mem;
 
 use super::blocks::Shape;
 use super::contract::{Amplified, Detected, Estimated, Sifted};
-use super::spans::rows;
 use super::{Abort, Aborted, BATCH, Effect, Event, GONE, Instant, NsmViolation, Setup, Step, Terms};
 use crate::bits::words_for;
 use crate::leakage::{self, Disclosure, LeakBits, Ledger, Permit, Receipt};
 use crate::reconcile::plan::Planner;
 use crate::sift::Record;
+use crate::spans::rows;
 use crate::wire::{self, Kind, Message, Plain};
 
 /// Alice's memory, the caller's.

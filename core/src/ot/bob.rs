@@ -8,11 +8,11 @@ use core::mem;
 
 use super::blocks::{Block, Shape};
 use super::contract::{Detected, Estimated, Sifted};
-use super::spans::rows;
 use super::{Abort, Aborted, BATCH, Effect, Event, Failure, Instant, NsmViolation, Setup, Step, Terms};
 use crate::bits::words_for;
 use crate::leakage::{LeakBits, Ledger};
 use crate::sift::{Record, THINNING};
+use crate::spans::rows;
 use crate::verify::collision_log2;
 use crate::wire::{self, Kind, Message, Plain};
 

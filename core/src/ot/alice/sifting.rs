@@ -5,10 +5,10 @@ use crate::bits::words_for;
 use crate::leakage::{Disclosure, Ledger};
 use crate::ot::blocks::{Shape, survey};
 use crate::ot::contract::{Detected, Estimated, Sifted};
-use crate::ot::spans::{cut, paste, paste_span};
 use crate::ot::{Abort, CommitmentMismatch, Instant};
 use crate::qber::Disclosed;
 use crate::sift::{draw, gather};
+use crate::spans::{cut, paste, paste_span};
 use crate::wire::{self, Disclosing, Message, Plain, Span};
 
 impl Alice<'_> {

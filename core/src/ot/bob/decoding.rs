@@ -6,8 +6,8 @@ use crate::bits::{self, words_for};
 use crate::decode::Outcome;
 use crate::llr::Rates;
 use crate::ot::blocks::{Shape, State};
-use crate::ot::spans::paste;
 use crate::ot::{Abort, Failure, Job, mask_of, select};
+use crate::spans::paste;
 use crate::verify::{same, tag};
 use crate::wire::{Disclosing, Message, Plain, Syndrome, Verify};
 

@@ -5,10 +5,10 @@ use crate::bits::{self, words_for};
 use crate::leakage::{self, Disclosure};
 use crate::ot::blocks::Shape;
 use crate::ot::contract::{Condition, Detected, Estimated, Sifted};
-use crate::ot::spans::{cut, paste, paste_span};
 use crate::ot::{Abort, GONE, Instant, NsmViolation, mask_of, select};
 use crate::qber::Disclosed;
 use crate::sift::{THINNING, draw, gather, is_within, thin};
+use crate::spans::{cut, paste, paste_span};
 use crate::wire::{self, Bits, Disclosing, Kind, Message, Plain, Span};
 
 impl Bob<'_> {

@@ -1,12 +1,12 @@
 //! Strings of a bit a round, in frames of the size that a party likes.
 
-use super::Abort;
 use crate::bits::{WORD_BITS, words_for};
+use crate::ot::Abort;
 use crate::wire::{Bits, Span};
 
 /// The part of `string`, of `total` bits, from bit `at` on that goes into one frame of `chunk` bits; a multiple of
 /// 64 but for the last.
-pub(super) fn cut(string: &[u64], total: usize, at: usize, chunk: usize) -> Result<Bits<'_>, Abort> {
+pub(crate) fn cut(string: &[u64], total: usize, at: usize, chunk: usize) -> Result<Bits<'_>, Abort> {
     let len = chunk.min(total.saturating_sub(at));
     let words = string.get(at / WORD_BITS..).ok_or(Abort::Host("words: too few"))?;
     Ok(Bits::of(words, len)?)
@@ -14,7 +14,7 @@ pub(super) fn cut(string: &[u64], total: usize, at: usize, chunk: usize) -> Resu
 
 /// Copies `bits`, which begin at `offset`, to `string` of `total` bits, of which those before `at` have come. Where the
 /// next begin.
-pub(super) fn paste(
+pub(crate) fn paste(
     bits: &Bits<'_>,
     offset: u32,
     string: &mut [u64],
@@ -33,7 +33,7 @@ pub(super) fn paste(
 }
 
 /// [`paste`] of a span, which must be of part `part`.
-pub(super) fn paste_span(
+pub(crate) fn paste_span(
     span: &Span<'_>,
     part: u8,
     string: &mut [u64],
@@ -47,7 +47,7 @@ pub(super) fn paste_span(
 }
 
 /// Cuts rows of `row` words each off `words`.
-pub(super) fn rows<const K: usize>(
+pub(crate) fn rows<const K: usize>(
     words: &mut [u64],
     row: usize,
 ) -> Result<([&mut [u64]; K], &mut [u64]), Abort> {
