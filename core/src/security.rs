@@ -7,6 +7,7 @@
 //!
 //! | module | what comes in → what goes out |
 //! |---|---|
+//! | [`device`] | numbers of source, channel and detectors → [`Device`], or what is out of range |
 //! | [`parameters`] | numbers of a device and its adversary → [`NsmParameters`], or what is out of range |
 //! | [`storage`] | r, nu → capacity, exponents and min-entropy rates of a memory |
 //! | [`uncertainty`] | measured qubits, epsilon → min-entropy rate of BB84 bits |
@@ -34,6 +35,7 @@
 //! # Ok::<(), caligo_core::security::ParameterError>(())
 //! ```
 
+pub mod device;
 mod divergence;
 pub mod forecast;
 pub mod length;
@@ -43,9 +45,10 @@ pub mod source;
 pub mod storage;
 pub mod uncertainty;
 
+pub use device::{Device, DeviceRecord, Pairs};
 pub use forecast::{Forecast, Inequality, Infeasible, Proof, TargetRecord, Targets};
 pub use length::{Budget, Erven, ErvenLength};
-pub use parameters::{Epsilon, NsmParameters, NsmRecord, Pairs, ParameterError, Quantity};
+pub use parameters::{Epsilon, NsmParameters, NsmRecord, ParameterError, Quantity};
 pub use source::{Arm, Coincidences};
 pub use storage::Memory;
 pub use uncertainty::Relation;

@@ -4,6 +4,7 @@ use core::fmt;
 
 use libm::exp;
 
+use super::device::{Device, DeviceRecord, Pairs};
 use super::storage::Memory;
 pub use crate::wire::Strategy;
 
@@ -214,17 +215,6 @@ impl From<Epsilon> for f64 {
     }
 }
 
-/// What is counted by N.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
-pub enum Pairs {
-    /// Rounds that Alice has detected: only Bob's arm loses photons.
-    #[default]
-    Heralded,
-    /// Pairs that left the source: both arms lose photons.
-    Emitted,
-}
-
 /// [`NsmParameters`] as they are written down, not checked. Its default is a good device and a small memory.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
@@ -275,6 +265,20 @@ impl Default for NsmRecord {
     }
 }
 
+impl NsmRecord {
+    /// What of it is the honest devices'.
+    pub const fn device(&self) -> DeviceRecord {
+        DeviceRecord {
+            channel_fidelity: self.channel_fidelity,
+            detection_eff_eta: self.detection_eff_eta,
+            detector_error: self.detector_error,
+            dark_count_prob: self.dark_count_prob,
+            num_pairs: self.num_pairs,
+            pairs: self.pairs,
+        }
+    }
+}
+
 /// Parameters of a run: what dishonest Bob can store, what honest devices do, how many pairs there are.
 ///
 /// Delta t is a timing barrier. It enters a formula only where the memory is known to be Markovian.
@@ -296,6 +300,7 @@ impl Default for NsmRecord {
 #[cfg_attr(feature = "serde", serde(try_from = "NsmRecord", into = "NsmRecord"))]
 pub struct NsmParameters {
     record: NsmRecord,
+    device: Device,
     memory: Memory,
 }
 
@@ -305,28 +310,25 @@ impl NsmParameters {
     /// # Errors
     /// [`ParameterError`] names the first number that is out of range.
     pub fn new(record: NsmRecord) -> Result<Self, ParameterError> {
-        for (quantity, value) in [
-            (Quantity::WaitingTime, record.delta_t_ns as f64),
-            (Quantity::Fidelity, record.channel_fidelity),
-            (Quantity::Efficiency, record.detection_eff_eta),
-            (Quantity::DetectorError, record.detector_error),
-            (Quantity::DarkCounts, record.dark_count_prob),
-            (Quantity::Pairs, record.num_pairs as f64),
-        ] {
-            quantity.check(value)?;
-        }
+        Quantity::WaitingTime.check(record.delta_t_ns as f64)?;
+        let device = Device::new(record.device())?;
         let noise = match (record.storage_noise_r, record.storage_coherence_ns) {
             (Some(noise), None) => noise,
             (None, Some(coherence)) => markovian_noise(record.delta_t_ns, coherence)?,
             (None, None) => return Err(ParameterError::NoStorage),
             (Some(_), Some(_)) => return Err(ParameterError::StorageTwice),
         };
-        Ok(Self { record, memory: Memory::new(noise, record.storage_rate_nu)? })
+        Ok(Self { record, device, memory: Memory::new(noise, record.storage_rate_nu)? })
     }
 
     /// What they were made of.
     pub const fn record(&self) -> &NsmRecord {
         &self.record
+    }
+
+    /// What honest devices do.
+    pub const fn device(&self) -> Device {
+        self.device
     }
 
     /// Dishonest Bob's memory when the bases are told.

@@ -4,7 +4,8 @@
 //! E_F = 2 (1 - F)/3. Each side measures with two detectors; where both click the value is drawn at random.
 //! One error after another makes a * b = a (1 - b) + b (1 - a).
 
-use super::parameters::{NsmParameters, Pairs};
+use super::device::{Device, Pairs};
+use super::parameters::NsmParameters;
 
 /// One side's arm: channel and detectors.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -71,7 +72,7 @@ fn then(a: f64, b: f64) -> f64 {
     a * (1.0 - b) + b * (1.0 - a)
 }
 
-impl NsmParameters {
+impl Device {
     /// Alice's arm and Bob's. The detector error is Bob's; where pairs are heralded, Alice loses nothing.
     pub fn arms(&self) -> [Arm; 2] {
         let p = self.record();
@@ -83,17 +84,34 @@ impl NsmParameters {
         [alice, bob]
     }
 
-    /// What the pairs of these parameters give.
+    /// What its pairs give.
     pub fn coincidences(&self) -> Coincidences {
         let p = self.record();
         let [alice, bob] = self.arms();
         Coincidences::of(p.channel_fidelity, alice, bob, p.dark_count_prob)
     }
 
-    /// [`qber_heuristic`] of these parameters.
+    /// [`qber_heuristic`] of this device.
     pub fn qber_heuristic(&self) -> f64 {
         let p = self.record();
         qber_heuristic(p.channel_fidelity, p.detector_error, p.detection_eff_eta, p.dark_count_prob)
+    }
+}
+
+impl NsmParameters {
+    /// [`Device::arms`].
+    pub fn arms(&self) -> [Arm; 2] {
+        self.device().arms()
+    }
+
+    /// [`Device::coincidences`].
+    pub fn coincidences(&self) -> Coincidences {
+        self.device().coincidences()
+    }
+
+    /// [`Device::qber_heuristic`].
+    pub fn qber_heuristic(&self) -> f64 {
+        self.device().qber_heuristic()
     }
 }
 

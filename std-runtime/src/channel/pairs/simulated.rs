@@ -1,7 +1,7 @@
 //! Pairs of the physical model, 1024 at a time.
 
 use caligo_core::bits::clear_tail;
-use caligo_core::security::NsmParameters;
+use caligo_core::security::{Device, NsmParameters};
 use multiversion::multiversion;
 
 use super::{BATCH, PairSource, Party, Rounds, SourceError};
@@ -41,10 +41,15 @@ struct Model {
 impl Simulated {
     /// `len` rounds: heralded ones or pairs that left the source, as the parameters say.
     pub fn new(parameters: &NsmParameters, len: u64, seed: u64) -> Self {
-        let dark = parameters.record().dark_count_prob;
+        Self::of(&parameters.device(), len, seed)
+    }
+
+    /// The same for a device with no adversary's memory beside it.
+    pub fn of(device: &Device, len: u64, seed: u64) -> Self {
+        let dark = device.record().dark_count_prob;
         let model = Model {
-            clicks: parameters.arms().map(|arm| digits(arm.click_probability(dark))),
-            error: digits(parameters.coincidences().qber),
+            clicks: device.arms().map(|arm| digits(arm.click_probability(dark))),
+            error: digits(device.coincidences().qber),
         };
         Self { model, seed: mix(seed ^ PHASE), len, next: 0 }
     }
