@@ -2,7 +2,8 @@
 //!
 //! In: which of these rounds had equal bases, and in which of them the outcomes differed. Out: an [`Estimate`], with the
 //! bound that blocks are planned by. In oblivious transfer it decides about correctness alone: no error rate enters the
-//! security formula.
+//! security formula. In key distribution lengths follow from the errors of either basis
+//! ([`key`](crate::security::key)).
 
 use core::fmt;
 
@@ -49,14 +50,23 @@ impl Estimate {
     /// # Ok::<(), caligo_core::security::ParameterError>(())
     /// ```
     pub fn of(disclosed: &Disclosed<'_>, epsilon: Epsilon) -> Self {
+        Self::among(disclosed, epsilon, |a, b| !(a ^ b))
+    }
+
+    /// The same where both measured in `basis`, 0 or 1.
+    pub fn of_basis(disclosed: &Disclosed<'_>, epsilon: Epsilon, basis: bool) -> Self {
+        Self::among(disclosed, epsilon, |a, b| if basis { a & b } else { !(a | b) })
+    }
+
+    fn among(disclosed: &Disclosed<'_>, epsilon: Epsilon, counts: impl Fn(u64, u64) -> u64) -> Self {
         let [[a, b], [x, y]] = [disclosed.bases, disclosed.outcomes];
         let (mut tested, mut errors) = (0, 0);
         for (w, (((a, b), x), y)) in a.iter().zip(b).zip(x).zip(y).enumerate() {
             let used = disclosed.sampled.saturating_sub(w * 64);
             let mask = if used >= 64 { u64::MAX } else { (1 << used) - 1 };
-            let equal = !(a ^ b) & mask;
-            tested += u64::from(equal.count_ones());
-            errors += u64::from(((x ^ y) & equal).count_ones());
+            let counted = counts(*a, *b) & mask;
+            tested += u64::from(counted.count_ones());
+            errors += u64::from(((x ^ y) & counted).count_ones());
         }
         let upper = clopper_pearson_upper(errors, tested, epsilon).unwrap_or(1.0);
         Self { sampled: disclosed.sampled as u64, tested, errors, upper }
@@ -86,3 +96,22 @@ impl fmt::Display for QberThreshold {
 }
 
 impl core::error::Error for QberThreshold {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bases_add_up() {
+        let bases = [&[0b0011_0101, 1][..], &[0b0011_0011, 1][..]];
+        let outcomes = [&[0b0000_1110, 0][..], &[0b0101_0100, 1][..]];
+        let disclosed = Disclosed { sampled: 65, bases, outcomes };
+        let epsilon = Epsilon::new(1e-3).unwrap();
+        let of = |basis| Estimate::of_basis(&disclosed, epsilon, basis);
+        // Both 0 in rounds 3, 6 to 63; both 1 in 0, 4, 5, 64.
+        assert_eq!((of(false).tested, of(false).errors), (59, 2));
+        assert_eq!((of(true).tested, of(true).errors), (4, 2));
+        let both = Estimate::of(&disclosed, epsilon);
+        assert_eq!((both.tested, both.errors), (63, 4));
+    }
+}

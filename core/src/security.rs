@@ -1,4 +1,4 @@
-//! Security of oblivious transfer in the noisy-storage model, at finite size.
+//! Security of oblivious transfer in the noisy-storage model, and of key distribution ([`key`]), at finite size.
 //!
 //! Dishonest Bob may compute without limit, but what he stores while both wait decays: each qubit of his
 //! [`Memory`] is depolarised, N_r = r rho + (1 - r) I/2, and he can store only the part nu of them. From this
@@ -14,6 +14,7 @@
 //! | [`sampling`] | errors in a sample → bounds of an error rate |
 //! | [`source`] | fidelity, efficiencies, errors → yield and error rate of pairs |
 //! | [`length`](mod@length) | min-entropy, leak, epsilon → bits that may be used |
+//! | [`key`] | errors of a key distribution's test rounds → length of its key |
 //! | [`forecast`] | [`NsmParameters`], [`Targets`] → what a run gives, or the inequality that forbids it |
 //!
 //! Entropy, varentropy, the finite-length converse and the achievability bound of reconciliation are in
@@ -38,6 +39,7 @@
 pub mod device;
 mod divergence;
 pub mod forecast;
+pub mod key;
 pub mod length;
 pub mod parameters;
 pub mod sampling;
@@ -47,6 +49,7 @@ pub mod uncertainty;
 
 pub use device::{Device, DeviceRecord, Pairs};
 pub use forecast::{Forecast, Inequality, Infeasible, Proof, TargetRecord, Targets};
+pub use key::{BasisCounts, KeyBudget, KeyForecast, KeyTargetRecord, KeyTargets};
 pub use length::{Budget, Erven, ErvenLength};
 pub use parameters::{Epsilon, NsmParameters, NsmRecord, ParameterError, Quantity};
 pub use source::{Arm, Coincidences};

@@ -196,6 +196,27 @@ pub enum Inequality {
         /// Min-entropy rate in bits a bit.
         entropy_rate: f64,
     },
+    /// Key distribution: errors have to be looked for in either basis.
+    Tested {
+        /// 0.
+        needed: f64,
+        /// Test rounds in each basis.
+        expected: f64,
+    },
+    /// Key distribution: what is spent has to leave at least one bit of the key.
+    Key {
+        /// Bits left out, leak, hashing, and a bit of the key.
+        spent_bits: f64,
+        /// Min-entropy of all key bits.
+        min_entropy_bits: f64,
+    },
+    /// Key distribution: tags have to be as sure as was asked for.
+    Correctness {
+        /// Bound on the chance that keys differ unnoticed, over all tags.
+        chance: f64,
+        /// eps_cor.
+        allowed: f64,
+    },
     /// What is spent has to leave at least one bit of each string, else the min-entropy is depleted.
     Entropy {
         /// Leak, hashing, and a bit of each string.
@@ -215,6 +236,9 @@ impl Inequality {
             Self::Noise { .. } => "noise",
             Self::Qber { .. } => "qber_threshold",
             Self::Entropy { .. } => "entropy",
+            Self::Tested { .. } => "tested",
+            Self::Key { .. } => "key",
+            Self::Correctness { .. } => "correctness",
         }
     }
 
@@ -227,18 +251,24 @@ impl Inequality {
             Self::Noise { .. } => "0 < min-entropy rate",
             Self::Qber { .. } => "f h(Q) < min-entropy rate",
             Self::Entropy { .. } => "leak, hashing and 2 bits < min-entropy",
+            Self::Tested { .. } => "0 < test rounds in each basis",
+            Self::Key { .. } => "bits left out, leak, hashing and a bit < min-entropy",
+            Self::Correctness { .. } => "chance of a wrong key < epsilon_cor",
         }
     }
 
     /// Left and right side.
     pub const fn sides(&self) -> (f64, f64) {
         match *self {
-            Self::Rounds { needed, expected } => (needed, expected),
+            Self::Rounds { needed, expected } | Self::Tested { needed, expected } => (needed, expected),
             Self::Capacity { used, limit } => (used, limit),
             Self::Storage { capacity_bits, unknown_bits } => (capacity_bits, unknown_bits),
             Self::Noise { none, rate } => (none, rate),
             Self::Qber { leak_rate, entropy_rate } => (leak_rate, entropy_rate),
-            Self::Entropy { spent_bits, min_entropy_bits } => (spent_bits, min_entropy_bits),
+            Self::Entropy { spent_bits, min_entropy_bits } | Self::Key { spent_bits, min_entropy_bits } => {
+                (spent_bits, min_entropy_bits)
+            }
+            Self::Correctness { chance, allowed } => (chance, allowed),
         }
     }
 
