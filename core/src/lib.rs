@@ -8,7 +8,8 @@
 //!
 //! What the two then share is longer than what is secret of it: [`amplify`] hashes it down. How long it may be in
 //! oblivious transfer, where one party may be the adversary, is what [`security`] computes; the transfer itself, from
-//! what detectors recorded to two strings and a choice, is [`ot`].
+//! what detectors recorded to two strings and a choice, is [`ot`]. Key distribution, where nobody but a third party is, is
+//! [`qkd`].
 //!
 //! Everything here is a pure function of its arguments: no clock, no entropy, no allocation (unless
 //! the `alloc` feature is on), no `unsafe`. Buffers are the caller's and their sizes are `const fn`.
@@ -107,6 +108,8 @@
 //! assert_eq!((8 * Alice::words(200_000, 4096), 8 * Bob::words(200_000, 4096)), (177_560, 202_560));
 //! ```
 //!
+//! Sifting for a key keeps seven strings of a bit a round, for either party ([`qkd::Sifting::words`]).
+//!
 //! # Features
 //!
 //! * `alloc`: rank over GF(2), in the module `rank`.
@@ -128,6 +131,7 @@ pub mod llr;
 pub mod ot;
 pub mod puncture;
 pub mod qber;
+pub mod qkd;
 #[cfg(feature = "alloc")]
 pub mod rank;
 pub mod rate;

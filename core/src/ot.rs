@@ -177,10 +177,10 @@ impl fmt::Debug for Terms<'_> {
     }
 }
 
-const GONE: Abort = Abort::Host("machine: expected no events after its end");
+pub(crate) const GONE: Abort = Abort::Host("machine: expected no events after its end");
 
 /// Most words of entropy asked for where fewer will do and more can be asked for again.
-const BATCH: usize = 512;
+pub(crate) const BATCH: usize = 512;
 
 impl Terms<'_> {
     /// Checks before anything is sent, the same for both parties.
@@ -235,10 +235,7 @@ impl Terms<'_> {
             targets.test_fraction,
         ];
         let rest = [record.delta_t_ns, record.pairs as u64, self.proof as u64];
-        let words = numbers.into_iter().map(f64::to_bits).chain(rest);
-        words.flat_map(u64::to_le_bytes).fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        })
+        fingerprint(numbers.into_iter().map(f64::to_bits).chain(rest))
     }
 
     /// Delta t in microseconds, not less.
@@ -257,6 +254,13 @@ impl Terms<'_> {
         let [a, b, c, d] = nonce;
         self.primitives.digest([&[DOMAIN, self.parameters.record().num_pairs, a, b, c, d], report])
     }
+}
+
+/// FNV-1a of `words`.
+pub(crate) fn fingerprint(words: impl Iterator<Item = u64>) -> u64 {
+    words
+        .flat_map(u64::to_le_bytes)
+        .fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// `a` where `mask` is zeros, `b` where it is ones.

@@ -93,7 +93,7 @@ impl fmt::Display for Condition {
     }
 }
 
-fn require(holds: bool, condition: Condition) -> Result<(), Abort> {
+pub(crate) fn require(holds: bool, condition: Condition) -> Result<(), Abort> {
     if holds { Ok(()) } else { Err(Abort::Contract(condition)) }
 }
 

@@ -137,7 +137,7 @@ pub struct Hello {
     pub cap: u64,
 }
 
-/// What both parties must agree on before an oblivious transfer.
+/// What both parties must agree on before an oblivious transfer, or before keys are sifted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Agreement {
     /// Rounds.
