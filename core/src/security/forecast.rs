@@ -294,7 +294,7 @@ impl Inequality {
 impl fmt::Display for Inequality {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (left, right) = self.sides();
-        let (verb, margin) = if self.holds() { ("holds", self.margin()) } else { ("fails", -self.margin()) };
+        let (verb, margin) = (if self.holds() { "holds" } else { "fails" }, self.margin().abs());
         write!(f, "{}: {left} < {right} {verb} by {margin}", self.statement())
     }
 }
