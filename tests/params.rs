@@ -3,10 +3,13 @@
 
 use std::path::Path;
 
-use caligo_core::security::{NsmParameters, NsmRecord, Pairs, TargetRecord, Targets};
+use caligo_core::security::{
+    Device, DeviceRecord, KeyForecast, KeyTargetRecord, KeyTargets, NsmParameters, NsmRecord, Pairs,
+    TargetRecord, Targets,
+};
 use caligo_core::wire::Strategy;
-use caligo_runtime::config::ConfigError;
 use caligo_runtime::config::nsm::Parameters;
+use caligo_runtime::config::{self as cli, ConfigError, qkd};
 
 const LEAST: &str = "\
 nsm:
@@ -188,4 +191,60 @@ fn files_are_read_as_others_are() {
     assert_eq!(Parameters::read(&dir.join("nsm.yaml")).unwrap().nsm.record().num_pairs, 200_000);
     assert!(matches!(Parameters::read(&dir.join("none.yaml")), Err(ConfigError::Io { .. })));
     assert!(matches!(parse(&"#".repeat((1 << 20) + 1)), Err(ConfigError::TooLarge { .. })));
+}
+
+const DEVICE: &str = "\
+device:
+  channel_fidelity: 0.99
+  detection_eff_eta: 0.9
+  detector_error: 0
+  dark_count_prob: 1e-6
+  num_pairs: 2e5
+";
+
+#[test]
+fn a_key_distribution_needs_a_device_and_may_have_targets() {
+    let parse = |text: &str| qkd::Parameters::parse(text, Path::new("dir/q.yaml"));
+    let least = parse(DEVICE).unwrap();
+    let record = DeviceRecord {
+        channel_fidelity: 0.99,
+        detection_eff_eta: 0.9,
+        detector_error: 0.0,
+        dark_count_prob: 1e-6,
+        num_pairs: 200_000,
+        pairs: Pairs::Heralded,
+    };
+    assert_eq!(least.device, Device::new(record).unwrap());
+    assert_eq!(least.targets, KeyTargets::new(KeyTargetRecord::default()).unwrap());
+    assert_eq!(least.strategy, cli::Strategy::Baseline);
+    let full = format!(
+        "{DEVICE}  pairs: emitted\nqkd: {{ strategy: blind, epsilon_sec: 1e-6, epsilon_cor: 1e-7, \
+         epsilon_ec: 1e-2, efficiency: 1.4, test_fraction: 0.25 }}\n"
+    );
+    let full = parse(&full).unwrap();
+    assert_eq!(full.device.record().pairs, Pairs::Emitted);
+    assert_eq!(full.strategy, cli::Strategy::Blind);
+    let targets = KeyTargetRecord {
+        epsilon_sec: 1e-6,
+        epsilon_cor: 1e-7,
+        epsilon_ec: 1e-2,
+        efficiency: 1.4,
+        test_fraction: 0.25,
+    };
+    assert_eq!(full.targets.record(), targets);
+    let error = |text: &str| parse(text).unwrap_err().to_string();
+    for (text, expected) in [
+        (String::new(), "channel_fidelity"),
+        (format!("{DEVICE}qdk: {{}}\n"), "unknown key `qdk` (nearest: `qkd`)"),
+        (format!("{DEVICE}qkd: {{ epsilon_sek: 1 }}\n"), "(nearest: `epsilon_sec`)"),
+        (format!("{DEVICE}qkd: {{ epsilon_sec: 1 }}\n"), "dir/q.yaml:7: qkd.epsilon_sec: expected"),
+        (format!("{DEVICE}  storage_rate_nu: 0.1\n"), "unknown key `device.storage_rate_nu`"),
+        (DEVICE.replace("0.99", "1.5"), "dir/q.yaml:2: device.channel_fidelity: expected"),
+    ] {
+        assert!(error(&text).contains(expected), "{}", error(&text));
+    }
+    // The example is read, and gives a key.
+    let example = include_str!("../docs/config/qkd.yaml");
+    let example = parse(example).unwrap();
+    assert!(KeyForecast::of(&example.device, &example.targets).feasible().is_ok());
 }

@@ -10,6 +10,7 @@ mod fer;
 mod ot;
 mod pairs;
 mod peer;
+mod qkd;
 mod reconcile;
 mod session;
 mod transfer;
@@ -51,6 +52,8 @@ enum Command {
     Efficiency(efficiency::EfficiencyArgs),
     /// Transfer one of two strings, chosen and not told: both parties in this process.
     Ot(ot::OtArgs),
+    /// Distribute a secret key: from photon pairs to both parties' keys, in this process.
+    Qkd(qkd::QkdArgs),
     /// Compute security bounds of oblivious transfer in the noisy-storage model.
     Bounds(bounds::BoundsArgs),
     /// Simulate photon pairs, or count recorded ones.
@@ -126,6 +129,7 @@ impl Cli {
             Command::Fer(args) => fer::run(&args),
             Command::Efficiency(args) => efficiency::run(&args),
             Command::Ot(args) => ot::run(&args),
+            Command::Qkd(args) => qkd::run(&args),
             Command::Bounds(args) => bounds::run(&args),
             Command::Pairs(args) => pairs::run(&args),
             Command::DemoKeys(args) => demo_keys::run(&args),

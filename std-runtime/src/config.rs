@@ -22,6 +22,7 @@ use crate::matrix::library::Library;
 use crate::session::local::{Config, QberSource};
 
 pub mod nsm;
+pub mod qkd;
 mod yaml;
 
 use yaml::{Limit, Raw, Section};

@@ -7,6 +7,7 @@
 //! * [`channel`], [`montecarlo`], [`calibrate`]: seeded simulation, and the rate table measured by it.
 //! * [`keyfile`], [`session`]: key files, and what makes two of them one.
 //! * [`transfer`]: oblivious transfers between the core's machines.
+//! * [`qkd`]: key distribution, from pairs to keys.
 //! * [`bounds`]: the core's security formulas for a parameter file.
 //! * [`cli`]: the command line, arguments and printing only.
 #![forbid(unsafe_code)]
@@ -26,6 +27,7 @@ pub mod matrix;
 pub mod montecarlo;
 pub mod plot;
 pub mod primitives;
+pub mod qkd;
 pub mod session;
 pub mod side_info;
 pub mod transfer;

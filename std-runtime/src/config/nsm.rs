@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use caligo_core::security::{NsmParameters, NsmRecord, Pairs, Quantity, TargetRecord, Targets};
+use caligo_core::security::{DeviceRecord, NsmParameters, NsmRecord, Pairs, Quantity, TargetRecord, Targets};
 
 use super::yaml::{self, Section};
 use super::{ConfigError, Place, Strategy, text_of};
@@ -57,20 +57,21 @@ fn nsm(s: &mut Section<'_>) -> Result<NsmRecord, ConfigError> {
     let default = NsmRecord::default();
     let noise = s.quantity(Quantity::StorageNoise)?;
     let coherence = s.quantity(Quantity::StorageCoherence)?;
+    let storage_rate_nu = s.needed(Quantity::StorageRate)?;
+    // Ranges of whole numbers end where f64 has all of them.
+    let delta_t_ns = s.needed(Quantity::WaitingTime)? as u64;
+    let device = device(s)?;
     let record = NsmRecord {
         storage_noise_r: noise,
         storage_coherence_ns: coherence,
-        storage_rate_nu: s.needed(Quantity::StorageRate)?,
-        // Ranges of whole numbers end where f64 has all of them.
-        delta_t_ns: s.needed(Quantity::WaitingTime)? as u64,
-        channel_fidelity: s.needed(Quantity::Fidelity)?,
-        detection_eff_eta: s.needed(Quantity::Efficiency)?,
-        detector_error: s.needed(Quantity::DetectorError)?,
-        dark_count_prob: s.needed(Quantity::DarkCounts)?,
-        num_pairs: s.needed(Quantity::Pairs)? as u64,
-        pairs: s
-            .choice("pairs", &[("heralded", Pairs::Heralded), ("emitted", Pairs::Emitted)])?
-            .unwrap_or(default.pairs),
+        storage_rate_nu,
+        delta_t_ns,
+        channel_fidelity: device.channel_fidelity,
+        detection_eff_eta: device.detection_eff_eta,
+        detector_error: device.detector_error,
+        dark_count_prob: device.dark_count_prob,
+        num_pairs: device.num_pairs,
+        pairs: device.pairs,
         strategy: s.value_enum::<Strategy>("strategy")?.map_or(default.strategy, Into::into),
     };
     let (one, other) = (Quantity::StorageNoise.name(), Quantity::StorageCoherence.name());
@@ -80,6 +81,20 @@ fn nsm(s: &mut Section<'_>) -> Result<NsmRecord, ConfigError> {
         _ => {}
     }
     Ok(record)
+}
+
+/// Source, channel and detectors, which key distribution needs too.
+pub(super) fn device(s: &mut Section<'_>) -> Result<DeviceRecord, ConfigError> {
+    Ok(DeviceRecord {
+        channel_fidelity: s.needed(Quantity::Fidelity)?,
+        detection_eff_eta: s.needed(Quantity::Efficiency)?,
+        detector_error: s.needed(Quantity::DetectorError)?,
+        dark_count_prob: s.needed(Quantity::DarkCounts)?,
+        num_pairs: s.needed(Quantity::Pairs)? as u64,
+        pairs: s
+            .choice("pairs", &[("heralded", Pairs::Heralded), ("emitted", Pairs::Emitted)])?
+            .unwrap_or_default(),
+    })
 }
 
 fn targets(s: &mut Section<'_>) -> Result<Option<TargetRecord>, ConfigError> {

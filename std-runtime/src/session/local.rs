@@ -166,7 +166,7 @@ impl Config {
     }
 
     /// What the report is computed for.
-    pub(super) fn facts(&self, library: &Library, bits: usize) -> Result<Facts, LibraryError> {
+    pub(crate) fn facts(&self, library: &Library, bits: usize) -> Result<Facts, LibraryError> {
         let code = library.code()?;
         Ok(Facts {
             strategy: self.strategy,
@@ -417,6 +417,8 @@ pub struct Outcome {
     pub record: Record,
     /// Alice's end.
     pub finished: Finished,
+    /// Blocks, as Bob has them, and his end.
+    pub his: (Record, Finished),
     /// Bob's error rates by class and value.
     pub classes: Vec<caligo_core::reconcile::estimate::Class>,
 }
@@ -462,15 +464,13 @@ impl Session<'_> {
         let start = |abort| SessionError::Aborted(abort);
         let mut alice = Some(Alice::new(setup, &config, alice_store.memory(), Instant(0)).map_err(start)?);
         let mut bob = Some(Bob::new(setup, terms, bob_store.memory(), Instant(0)).map_err(start)?);
-        let (mut finished, mut done) = (None, false);
+        let (mut finished, mut his) = (None, None);
         step(&mut alice, Event::Poll, &mut alice_host)?;
         while finished.is_none() {
             let mut moved = false;
             while let Some(frame) = alice_host.frames.pop_front() {
                 moved = true;
-                if step(&mut bob, Event::Received(&frame), &mut bob_host)?.is_some() {
-                    done = true;
-                }
+                his = step(&mut bob, Event::Received(&frame), &mut bob_host)?.or(his);
             }
             while let Some(frame) = bob_host.frames.pop_front() {
                 moved = true;
@@ -493,13 +493,14 @@ impl Session<'_> {
                 decoders.recycle(decisions);
             }
         }
-        let Some(finished) = finished.filter(|_| done) else {
+        let (Some(finished), Some(his)) = (finished, his) else {
             return Err(SessionError::Aborted(Abort::Timeout));
         };
         Ok(Outcome {
             key: bob_store.key().clone(),
             record: alice_host.record,
             finished,
+            his: (bob_host.record, his),
             classes: bob_store.rates().to_vec(),
         })
     }
@@ -561,7 +562,7 @@ pub fn reconcile(
 }
 
 /// Bob's key and classes in the permutation.
-pub(super) fn key_input(bob: &Key, side_info: &[u8], order: &[u32]) -> KeyInput {
+pub(crate) fn key_input(bob: &Key, side_info: &[u8], order: &[u32]) -> KeyInput {
     let mut key = permuted(bob, order);
     let classes = if side_info.is_empty() {
         Vec::new()
