@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures what each mother code discloses for keys of several lengths: docs/results/codes.csv. About five minutes on two
+# Measures what each mother code discloses for keys of several lengths: docs/results/codes.csv. About ten minutes on two
 # cores.
 set -eu
 . "$(dirname "$0")/setup.sh"
