@@ -21,7 +21,6 @@ use caligo_runtime::kernel::Effort;
 use caligo_runtime::matrix::library::Library;
 use caligo_runtime::primitives::Host;
 use caligo_runtime::qkd::local::{Completed, Ended, Randomness, Run};
-use caligo_runtime::qkd::runs::whole;
 use caligo_runtime::qkd::{Config, QkdError, Stage};
 use caligo_tests::transfer::{kind, kinds, message};
 use proptest::prelude::{ProptestConfig, any, prop_assert, proptest};
@@ -54,7 +53,7 @@ fn library() -> Library {
 
 fn pairs(device: &Device, seed: u64) -> Rounds {
     let rounds = device.record().num_pairs;
-    whole(Simulated::of(device, rounds, seed), rounds).unwrap()
+    Rounds::first(Simulated::of(device, rounds, seed), rounds as usize).unwrap()
 }
 
 fn faithful(_: Role, frame: Vec<u8>) -> Vec<Vec<u8>> {

@@ -70,16 +70,6 @@ pub enum TransferError {
     /// The source of pairs.
     #[error("{0}")]
     Source(#[from] SourceError),
-    /// A recording has too few rounds.
-    #[error("{path}: expected {expected} rounds, num_pairs for each run, found {found}")]
-    Short {
-        /// The recording.
-        path: String,
-        /// How many were needed.
-        expected: u64,
-        /// How many there are.
-        found: u64,
-    },
     /// Code, decoder, entropy, or the channel to the peer.
     #[error("{0}")]
     Session(#[from] SessionError),

@@ -91,6 +91,16 @@ pub enum SourceError {
         /// Where, what was expected, what was found.
         source: MatrixError,
     },
+    /// A recording has too few rounds.
+    #[error("{}: expected {expected} rounds, num_pairs for each run, found {found}", path.display())]
+    Short {
+        /// The recording.
+        path: PathBuf,
+        /// How many were needed.
+        expected: u64,
+        /// How many there are.
+        found: u64,
+    },
 }
 
 impl SourceError {

@@ -9,9 +9,9 @@ use super::transfer::{TransferArgs, describe, parse_choice};
 use super::{CodeArgs, Ending, distinct, out_format, print, progress_bar, usage};
 use crate::channel::pairs::Recorded;
 use crate::keyfile::{self, Format, Key};
+use crate::transfer::Stage;
 use crate::transfer::local::{Run, Worker};
 use crate::transfer::runs::{self, Runs};
-use crate::transfer::{Stage, TransferError};
 
 /// Arguments of `ot`.
 #[derive(Debug, Args)]
@@ -78,23 +78,13 @@ impl OtArgs {
     }
 }
 
-/// The recording, if it is long enough.
-fn recording(path: &Path, rounds: u64, count: u64) -> Result<Recorded, TransferError> {
-    let recorded = Recorded::open(path)?;
-    let (expected, found) = (rounds.saturating_mul(count), recorded.len());
-    if found < expected {
-        return Err(TransferError::Short { path: path.display().to_string(), expected, found });
-    }
-    Ok(recorded)
-}
-
 pub(super) fn run(args: &OtArgs) -> anyhow::Result<Ending> {
     args.check()?;
     let config = args.transfer.load(&args.params)?;
     let library = args.code.load()?;
     let stage = Stage::new(&library, config)?;
-    let recording =
-        args.pairs.as_deref().map(|path| recording(path, stage.rounds() as u64, args.count)).transpose()?;
+    let needed = (stage.rounds() as u64).saturating_mul(args.count);
+    let recording = args.pairs.as_deref().map(|path| Recorded::open_with(path, needed)).transpose()?;
     let bar = progress_bar(args.count, "transfers");
     let mut keys: Vec<Key> = Vec::new();
     let runs = Runs { count: args.count, seed: args.seed, choice: args.choice, recording };

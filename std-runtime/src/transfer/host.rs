@@ -237,7 +237,7 @@ mod tests {
     use caligo_core::wire::{self, Kind, MAX_FRAME, Plain};
 
     use super::*;
-    use crate::channel::pairs::{Portions, Rounds, Simulated};
+    use crate::channel::pairs::{Rounds, Simulated};
     use crate::channel::{random_bits, stream};
     use crate::config::nsm::Parameters;
     use crate::kernel::Effort;
@@ -276,9 +276,7 @@ mod tests {
     }
 
     fn rounds() -> Rounds {
-        let mut rounds = Rounds::silent(20_000);
-        Portions::new(Simulated::new(&parameters().nsm, 20_000, 1)).fill(&mut rounds).unwrap();
-        rounds
+        Rounds::first(Simulated::new(&parameters().nsm, 20_000, 1), 20_000).unwrap()
     }
 
     /// Runs both ends of a connection.

@@ -52,6 +52,20 @@ impl<S> Drop for Portions<S> {
 }
 
 impl Rounds {
+    /// The first `len` rounds of `source`; all, if it has fewer.
+    ///
+    /// # Errors
+    /// Those of the source.
+    pub fn first(source: impl PairSource, len: usize) -> Result<Self, SourceError> {
+        let mut rounds = Self::silent(len);
+        let found = Portions::new(source).fill(&mut rounds)?;
+        rounds.len = found;
+        for Party { clicked, bases, bits } in [&mut rounds.alice, &mut rounds.bob] {
+            [clicked, bases, bits].into_iter().for_each(|column| column.truncate(words_for(found)));
+        }
+        Ok(rounds)
+    }
+
     fn columns(&self) -> [&[u64]; 6] {
         let Self { alice: a, bob: b, .. } = self;
         [&a.clicked, &a.bases, &a.bits, &b.clicked, &b.bases, &b.bits]
@@ -96,8 +110,8 @@ mod tests {
         let record = NsmRecord { pairs: Pairs::Emitted, detection_eff_eta: 0.6, ..NsmRecord::default() };
         let len = 2 * BATCH + 77;
         let source = || Simulated::new(&NsmParameters::new(record).unwrap(), len as u64, 3);
-        let mut whole = Rounds::silent(len);
-        assert_eq!(Portions::new(source()).fill(&mut whole).unwrap(), len);
+        let whole = Rounds::first(source(), len).unwrap();
+        assert!(whole.len == len && Rounds::first(source(), 2 * len).unwrap() == whole);
         assert_eq!(whole.columns()[4][..BATCH / 64], source().batch(0).bob.bases);
         for size in [1000, 4097, BATCH, 70_000] {
             let mut portions = Portions::new(source());

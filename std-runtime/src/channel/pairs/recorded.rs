@@ -29,6 +29,19 @@ impl Recorded {
         let file = File::open(path).map_err(|source| SourceError::Io { path: path.to_owned(), source })?;
         Self::new(path, file)
     }
+
+    /// Opens the recording at `path`, of which `expected` rounds are needed.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and [`SourceError::Short`] if it has fewer.
+    pub fn open_with(path: &Path, expected: u64) -> Result<Self, SourceError> {
+        let recorded = Self::open(path)?;
+        let found = recorded.len();
+        if found < expected {
+            return Err(SourceError::Short { path: path.to_owned(), expected, found });
+        }
+        Ok(recorded)
+    }
 }
 
 impl<R: Read> Recorded<R> {

@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{AliceArgs, BobArgs, PeerArgs, listen};
-use crate::channel::pairs::{Portions, Recorded, Rounds, Simulated};
+use crate::channel::pairs::{Recorded, Rounds, Simulated, SourceError};
 use crate::cli::transfer::{describe_host, parse_choice};
 use crate::cli::{Ending, PolicyArg, distinct, out_format, print, usage};
 use crate::config::nsm::Parameters;
@@ -139,22 +139,13 @@ impl PeerArgs {
 }
 
 /// The first rounds of a recording.
-fn recorded(path: &Path, rounds: usize) -> Result<Rounds, TransferError> {
-    let recording = Recorded::open(path)?;
-    let (expected, found) = (rounds as u64, recording.len());
-    if found < expected {
-        return Err(TransferError::Short { path: path.display().to_string(), expected, found });
-    }
-    let mut filled = Rounds::silent(rounds);
-    Portions::new(recording).fill(&mut filled)?;
-    Ok(filled)
+fn recorded(path: &Path, rounds: usize) -> Result<Rounds, SourceError> {
+    Rounds::first(Recorded::open_with(path, rounds as u64)?, rounds)
 }
 
 fn simulated(parameters: &Parameters, rounds: usize, seed: Option<u64>) -> Result<Rounds, TransferError> {
     let seed = seed.map_or_else(|| Source::System.words(1).map(|words| words[0]), Ok)?;
-    let mut filled = Rounds::silent(rounds);
-    Portions::new(Simulated::new(&parameters.nsm, rounds as u64, seed)).fill(&mut filled)?;
-    Ok(filled)
+    Ok(Rounds::first(Simulated::new(&parameters.nsm, rounds as u64, seed), rounds)?)
 }
 
 pub(super) fn alice(args: &AliceArgs) -> anyhow::Result<Ending> {
