@@ -13,6 +13,10 @@ pub trait Machine: Sized {
     fn deadline(&self) -> Option<Instant>;
     /// A block's decoding job. Alice has none.
     fn job(&mut self, block: usize) -> Option<Job<'_>>;
+    /// Bytes of `out` still to be sent at its end, once what it came to is stored.
+    fn last_word(_done: &Self::Done) -> usize {
+        0
+    }
 }
 
 impl Machine for Alice<'_> {

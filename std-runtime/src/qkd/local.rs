@@ -2,17 +2,11 @@
 //!
 //! In: rounds, randomness. Out: a [`Run`], a function of these alone.
 
-use std::collections::VecDeque;
-
 use caligo_core::bits::{self, words_for};
 use caligo_core::qkd::contract::{Amplified, Estimated, Reconciled};
-use caligo_core::qkd::{
-    Abort, Amplifying, AmplifyingMemory, Effect, Event, Instant, KeyDone, Machine, Role, Sifting,
-    SiftingMemory, Step,
-};
+use caligo_core::qkd::{Abort, Amplifying, AmplifyingMemory, Instant, Machine, Role, Sifting, SiftingMemory};
 use caligo_core::sift::Record;
-use caligo_core::wire::MAX_FRAME;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroize;
 
 use super::{QkdError, Stage};
 use crate::channel::pairs::{Compared, Counts, Party, Rounds};
@@ -23,6 +17,7 @@ use crate::primitives::Host;
 use crate::session::interleave::{permutation, permuted, unpermuted};
 use crate::session::local::{Session, SessionError, Source, key_input};
 use crate::session::report;
+use crate::transfer::drive::{Desk, Side as Speaker, ends, talk};
 
 /// Where the parties' randomness comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,110 +90,25 @@ impl std::fmt::Debug for Completed {
     }
 }
 
-enum Life<M: Machine> {
-    Lives(M),
-    Done(M::Done),
-}
-
-/// A machine, its randomness, and what it has sent.
-struct Speaker<M: Machine> {
-    life: Option<Life<M>>,
-    outbox: Vec<Vec<u8>>,
-}
-
-impl<M: Machine> Speaker<M> {
-    const fn new(machine: M) -> Self {
-        Self { life: Some(Life::Lives(machine)), outbox: Vec::new() }
-    }
-
-    /// Gives `event`, and answers effects until the machine waits or is done.
-    fn serve(
-        &mut self,
-        now: Instant,
-        event: Event<'_>,
-        source: &mut Source,
-        farewell: impl Fn(&M::Done) -> usize,
-    ) -> Result<(), Stop> {
-        let mut machine = match self.life.take() {
-            Some(Life::Lives(machine)) => machine,
-            // Nothing comes after a machine's end.
-            ended => {
-                self.life = ended;
-                return Ok(());
-            }
-        };
-        let mut out = vec![0; MAX_FRAME];
-        let mut entropy: Option<Zeroizing<Vec<u64>>> = None;
-        let mut step = machine.on(now, event, &mut out);
-        loop {
-            let effect = match step {
-                Step::Next(next, effect) => {
-                    machine = next;
-                    effect
-                }
-                Step::Done(done) => {
-                    let last = farewell(&done);
-                    if last > 0 {
-                        self.outbox.push(out[..last].to_vec());
-                    }
-                    self.life = Some(Life::Done(done));
-                    return Ok(());
-                }
-                // The peer would hear of it, and end for the same reason.
-                Step::Abort(aborted) => return Err(aborted.reason.into()),
-            };
-            match effect {
-                Effect::Send(length) => self.outbox.push(out[..length].to_vec()),
-                Effect::Entropy(words) => entropy = Some(source.words(words)?),
-                Effect::Idle => {
-                    self.life = Some(Life::Lives(machine));
-                    return Ok(());
-                }
-                // No machine of key distribution decodes; one that did would wait for ever.
-                Effect::Decode(_) => {}
-            }
-            let event = entropy.as_ref().map_or(Event::Poll, |words| Event::Entropy(words));
-            step = machine.on(now, event, &mut out);
-            entropy = None;
-        }
-    }
-}
-
 /// What becomes of a frame on its way, by who sent it.
 pub type Link<'l> = &'l mut dyn FnMut(Role, Vec<u8>) -> Vec<Vec<u8>>;
 
-/// Lets two machines talk over `link` until both are done, or one ends early. `source` is the randomness of both;
-/// `farewell` is how many bytes Bob's end leaves to be sent.
+/// Lets two machines talk over `link` until both are done, or one ends early. `source` is Alice's randomness; Bob's
+/// machines need none.
 fn converse<A: Machine, B: Machine>(
     alice: A,
     bob: B,
-    source: &mut Source,
-    farewell: impl Fn(&B::Done) -> usize,
+    source: Source,
     link: Link<'_>,
 ) -> Result<(A::Done, B::Done), Stop> {
-    let (mut alice, mut bob) = (Speaker::new(alice), Speaker::new(bob));
-    let mut inboxes: [VecDeque<Vec<u8>>; 2] = Default::default();
-    let mut now = Instant(0);
-    loop {
-        let frames = inboxes.each_mut().map(VecDeque::pop_front);
-        let events = frames.each_ref().map(|frame| frame.as_deref().map_or(Event::Poll, Event::Received));
-        alice.serve(now, events[0], source, |_| 0)?;
-        bob.serve(now, events[1], source, &farewell)?;
-        let quiet = frames == [None, None] && alice.outbox.is_empty() && bob.outbox.is_empty();
-        inboxes[1].extend(alice.outbox.drain(..).flat_map(|frame| link(Role::Alice, frame)));
-        inboxes[0].extend(bob.outbox.drain(..).flat_map(|frame| link(Role::Bob, frame)));
-        (alice.life, bob.life) = match (alice.life, bob.life) {
-            (Some(Life::Done(alice)), Some(Life::Done(bob))) => return Ok((alice, bob)),
-            lives => lives,
-        };
-        if quiet {
-            if now.0 == u64::MAX {
-                return Err(Abort::Host("machine: expected an end").into());
-            }
-            // A frame was lost: time passes until somebody notices.
-            now = Instant(u64::MAX);
-        }
-    }
+    let mut desks = [Desk::new(source, None), Desk::new(Source::System, None)];
+    let [hers, his] = &mut desks;
+    let (mut alice, mut bob) = (Speaker::new(alice, hers), Speaker::new(bob, his));
+    talk(&mut alice, &mut bob, |sender, frame, deliver| {
+        let sender = if sender == 0 { Role::Alice } else { Role::Bob };
+        link(sender, frame.to_vec()).iter().try_for_each(|frame| deliver(frame))
+    })?;
+    Ok(ends(alice.end, bob.end)?)
 }
 
 /// A party's memory for sifting, wiped when it is dropped.
@@ -323,7 +233,7 @@ impl Stage<'_> {
         let start = Instant(0);
         let alice = Sifting::new(Role::Alice, self.terms, hers.memory(&rounds.alice, rounds.len), start)?;
         let bob = Sifting::new(Role::Bob, self.terms, his.memory(&rounds.bob, rounds.len), start)?;
-        let (alice, bob) = converse(alice, bob, &mut randomness.source(Use::Sample), |_| 0, link)?;
+        let (alice, bob) = converse(alice, bob, randomness.source(Use::Sample), link)?;
         let side =
             |store: &SiftingStore, promise: Estimated| Side { key: store.key(promise.key_bits()), promise };
         Ok([side(&hers, alice.estimated), side(&his, bob.estimated)])
@@ -387,8 +297,7 @@ impl Stage<'_> {
             memory(&bob.key, his_seed, &mut his),
             Instant(0),
         )?;
-        let farewell = |done: &KeyDone| done.send;
-        let (alice, bob) = converse(alice, bob, &mut randomness.source(Use::Seed), farewell, link)?;
+        let (alice, bob) = converse(alice, bob, randomness.source(Use::Seed), link)?;
         for (key, length) in [(&mut hers, alice.amplified.length), (&mut his, bob.amplified.length)] {
             key.words.truncate(words_for(length));
             key.bits = length;

@@ -1,8 +1,9 @@
-//! Drives either machine of a transfer: answers its effects until it has nothing more to do.
+//! Drives a machine of oblivious transfer or of key distribution: answers its effects until it has nothing more to do.
 //!
 //! In: a machine, an event, a time. Out: the machine waiting, or its end. What it sends gathers in [`Desk::outbox`].
+//! [`talk`] lets two of them meet in one process and in simulated time.
 
-use caligo_core::ot::{Aborted, Effect, Event, Instant, Job, Machine, Step};
+use caligo_core::ot::{Abort, Aborted, Effect, Event, Instant, Job, Machine, Step};
 use caligo_core::wire::MAX_FRAME;
 use zeroize::Zeroizing;
 
@@ -109,6 +110,8 @@ pub struct Side<'d, 'a, M: Machine> {
     machine: Option<M>,
     /// Its end, once it has come.
     pub end: Option<Result<M::Done, Aborted>>,
+    /// Bytes of a last frame that waits for [`last_word`](Self::last_word).
+    last: usize,
     /// Its desk.
     pub desk: &'d mut Desk<'a>,
 }
@@ -116,7 +119,7 @@ pub struct Side<'d, 'a, M: Machine> {
 impl<'d, 'a, M: Machine> Side<'d, 'a, M> {
     /// A machine before its first event.
     pub fn new(machine: M, desk: &'d mut Desk<'a>) -> Self {
-        Self { machine: Some(machine), end: None, desk }
+        Self { machine: Some(machine), end: None, last: 0, desk }
     }
 
     /// Gives an event; one that comes after the end is lost.
@@ -127,10 +130,18 @@ impl<'d, 'a, M: Machine> Side<'d, 'a, M> {
         let Some(machine) = self.machine.take() else { return Ok(()) };
         match self.desk.drive(machine, Instant(now), event)? {
             Driven::Idle(machine) => self.machine = Some(machine),
-            Driven::Done(done) => self.end = Some(Ok(done)),
+            Driven::Done(done) => {
+                self.last = M::last_word(&done);
+                self.end = Some(Ok(done));
+            }
             Driven::Aborted(aborted) => self.end = Some(Err(aborted)),
         }
         Ok(())
+    }
+
+    /// Sends what a machine at its end leaves to be said once its result is stored.
+    pub fn last_word(&mut self) {
+        self.desk.send(std::mem::take(&mut self.last));
     }
 
     /// When to poll at the latest, if it waits for anybody.
@@ -142,13 +153,16 @@ impl<'d, 'a, M: Machine> Side<'d, 'a, M> {
     ///
     /// # Errors
     /// If there is no entropy.
-    pub fn receive(&mut self, now: u64, mut frames: &[u8]) -> Result<(), SessionError> {
-        while !frames.is_empty() {
-            let (frame, rest) = split_frame(frames);
-            self.give(now, Event::Received(frame))?;
-            frames = rest;
-        }
-        Ok(())
+    pub fn receive(&mut self, now: u64, frames: &[u8]) -> Result<(), SessionError> {
+        carry(frames, |frame| self.give(now, Event::Received(frame)))
+    }
+
+    /// Puts what is to be sent, a last word included, in the place of what was in `frames`. How many bytes.
+    fn hand_over(&mut self, frames: &mut Vec<u8>) -> u64 {
+        self.last_word();
+        frames.clear();
+        std::mem::swap(frames, &mut self.desk.outbox);
+        frames.len() as u64
     }
 
     /// Decodes the blocks that wait, on all threads or on this one.
@@ -166,4 +180,81 @@ impl<'d, 'a, M: Machine> Side<'d, 'a, M> {
         }
         Ok(())
     }
+}
+
+/// How two machines in one process ended: both done, or why not.
+///
+/// # Errors
+/// The reason of who ended it.
+pub fn ends<A, B>(
+    alice: Option<Result<A, Aborted>>,
+    bob: Option<Result<B, Aborted>>,
+) -> Result<(A, B), Abort> {
+    match (alice, bob) {
+        (Some(Ok(alice)), Some(Ok(bob))) => Ok((alice, bob)),
+        // Who ended it knows why.
+        (Some(Err(Aborted { reason: Abort::Peer(_), .. }) | Ok(_)), Some(Err(aborted)))
+        | (Some(Err(aborted)), _) => Err(aborted.reason),
+        _ => Err(Abort::Timeout),
+    }
+}
+
+/// What a conversation in one process took.
+#[derive(Clone, Copy, Debug)]
+pub struct Talked {
+    /// Simulated time of its end, in microseconds.
+    pub us: u64,
+    /// Bytes that Alice sent, and Bob.
+    pub bytes: [u64; 2],
+}
+
+/// Takes a frame at its receiver's.
+pub type Deliver<'d> = &'d mut dyn FnMut(&[u8]) -> Result<(), SessionError>;
+
+/// Lets two machines talk in simulated time until they have ended: waiting costs nothing. `link` is given each frame with
+/// its sender (0 for Alice) and delivers it.
+///
+/// # Errors
+/// If there is no entropy.
+pub fn talk<A: Machine, B: Machine>(
+    alice: &mut Side<'_, '_, A>,
+    bob: &mut Side<'_, '_, B>,
+    mut link: impl FnMut(usize, &[u8], Deliver<'_>) -> Result<(), SessionError>,
+) -> Result<Talked, SessionError> {
+    let (mut now, mut bytes) = (0, [0, 0]);
+    let mut frames = Vec::new();
+    alice.give(now, Event::Poll)?;
+    bob.give(now, Event::Poll)?;
+    loop {
+        let hers = alice.hand_over(&mut frames);
+        carry(&frames, |frame| link(0, frame, &mut |frame| bob.give(now, Event::Received(frame))))?;
+        let his = bob.hand_over(&mut frames);
+        carry(&frames, |frame| link(1, frame, &mut |frame| alice.give(now, Event::Received(frame))))?;
+        bytes = [bytes[0] + hers, bytes[1] + his];
+        if hers + his > 0 {
+            continue;
+        }
+        if bob.desk.has_jobs() {
+            bob.decode(now, false)?;
+            continue;
+        }
+        let next = [alice.deadline(), bob.deadline()].into_iter().flatten().min();
+        let Some(next) = next else { return Ok(Talked { us: now, bytes }) };
+        now = now.max(next.0);
+        alice.give(now, Event::Poll)?;
+        bob.give(now, Event::Poll)?;
+    }
+}
+
+/// Frames one by one.
+fn carry(
+    mut frames: &[u8],
+    mut link: impl FnMut(&[u8]) -> Result<(), SessionError>,
+) -> Result<(), SessionError> {
+    while !frames.is_empty() {
+        let (frame, rest) = split_frame(frames);
+        link(frame)?;
+        frames = rest;
+    }
+    Ok(())
 }

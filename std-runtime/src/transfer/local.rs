@@ -7,15 +7,15 @@ use std::time::Instant as Clock;
 
 use caligo_core::bits;
 use caligo_core::ot::contract::Amplified;
-use caligo_core::ot::{Abort, Aborted, Alice, AliceDone, Bob, BobConfig, BobDone, Event, Failure, Instant};
+use caligo_core::ot::{Abort, Aborted, Alice, AliceDone, Bob, BobConfig, BobDone, Failure, Instant};
 
-use super::drive::{Desk, Side};
+use super::drive::{Desk, Side, Talked, ends, talk};
 use super::randomness::Randomness;
 use super::store::{AliceStore, BobStore};
 use super::{Stage, TransferError};
 use crate::channel::pairs::Rounds;
 use crate::session::decoders::{Decoders, Restart};
-use crate::session::local::{SessionError, Source};
+use crate::session::local::Source;
 use crate::session::planner::LibraryPlanner;
 
 /// How long parties wait for each other, in simulated microseconds.
@@ -97,14 +97,7 @@ impl<'a> Worker<'a> {
     pub fn run(&mut self, choice: bool, sources: [Source; 2], started: Clock) -> Result<Run, TransferError> {
         self.forget();
         let Met { alice, bob, simulated_us, frames, bytes } = self.meet(choice, sources)?;
-        let end = match (alice, bob) {
-            (Some(Ok(alice)), Some(Ok(bob))) => Ok((alice, bob)),
-            // Who ended it knows why.
-            (Some(Err(Aborted { reason: Abort::Peer(_), .. }) | Ok(_)), Some(Err(aborted)))
-            | (Some(Err(aborted)), _) => Err(aborted.reason),
-            _ => Err(Abort::Timeout),
-        };
-        let end = end.map(|(alice, bob)| self.compare(choice, alice.amplified, &bob));
+        let end = ends(alice, bob).map(|(alice, bob)| self.compare(choice, alice.amplified, &bob));
         let alice_detected = bits::count_ones(&self.rounds.alice.clicked) as u64;
         let seconds = started.elapsed().as_secs_f64();
         Ok(Run { choice, alice_detected, frames, bytes, simulated_us, seconds, end })
@@ -124,7 +117,8 @@ impl<'a> Worker<'a> {
         let config = BobConfig { choice, efficiencies: None };
         let bob = Bob::new(setup, terms, config, memory, now).map_err(TransferError::Aborted)?;
         let (mut alice, mut bob) = (Side::new(alice, alice_desk), Side::new(bob, bob_desk));
-        let (simulated_us, bytes) = talk(&mut alice, &mut bob)?;
+        let Talked { us: simulated_us, bytes } =
+            talk(&mut alice, &mut bob, |_, frame, deliver| deliver(frame))?;
         let frames = [alice.desk.frames, bob.desk.frames];
         Ok(Met { alice: alice.end, bob: bob.end, simulated_us, frames, bytes })
     }
@@ -181,39 +175,4 @@ struct Met {
     simulated_us: u64,
     frames: [u64; 2],
     bytes: [u64; 2],
-}
-
-/// Lets both talk until they have ended. The time it took, and the bytes that each sent.
-fn talk(
-    alice: &mut Side<'_, '_, Alice<'_>>,
-    bob: &mut Side<'_, '_, Bob<'_>>,
-) -> Result<(u64, [u64; 2]), SessionError> {
-    let (mut now, mut bytes) = (0, [0, 0]);
-    let mut frames = Vec::new();
-    alice.give(now, Event::Poll)?;
-    bob.give(now, Event::Poll)?;
-    loop {
-        std::mem::swap(&mut frames, &mut alice.desk.outbox);
-        bytes[0] += frames.len() as u64;
-        bob.receive(now, &frames)?;
-        let mut moved = !frames.is_empty();
-        frames.clear();
-        std::mem::swap(&mut frames, &mut bob.desk.outbox);
-        bytes[1] += frames.len() as u64;
-        alice.receive(now, &frames)?;
-        moved |= !frames.is_empty();
-        frames.clear();
-        if moved {
-            continue;
-        }
-        if bob.desk.has_jobs() {
-            bob.decode(now, false)?;
-            continue;
-        }
-        let next = [alice.deadline(), bob.deadline()].into_iter().flatten().min();
-        let Some(next) = next else { return Ok((now, bytes)) };
-        now = now.max(next.0);
-        alice.give(now, Event::Poll)?;
-        bob.give(now, Event::Poll)?;
-    }
 }
