@@ -327,7 +327,7 @@ mod tests {
             let (alice, bob) = transfer(committed, 1);
             assert!(started.elapsed() >= Duration::from_micros(DELTA_T_US));
             let ([first, second], string) = (alice.unwrap().strings, bob.unwrap().string.unwrap());
-            assert!(string == second && string != first && string.bits > 300);
+            assert!(string == second && string != first && string.bits > 40);
         }
     }
 
