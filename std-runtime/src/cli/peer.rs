@@ -201,13 +201,13 @@ fn reconcile_alice(args: &AliceArgs) -> anyhow::Result<Ending> {
     peer.check()?;
     let psk = PreShared::open(&peer.psk, Role::Alice)?;
     psk.check()?;
-    let connection = listen(&args.listen, psk, peer, timeout)?;
+    let mut connection = listen(&args.listen, psk, peer, timeout)?;
     let name = connection.peer();
     let started = Instant::now();
     let (library, considered) = Loaded::code_for(library, key.bits, &config)?;
     let bar = progress_bar(key.bits as u64, "bits");
     let mut outcome =
-        tcp::alice(connection, &key, &library, &config, timeout, &mut |done| bar.set_position(done))?;
+        tcp::alice(&mut connection, &key, &library, &config, timeout, &mut |done| bar.set_position(done))?;
     bar.finish_and_clear();
     outcome.report.considered = considered;
     peer.store(&outcome.key, format)?;
@@ -225,12 +225,12 @@ fn reconcile_bob(args: &BobArgs) -> anyhow::Result<Ending> {
     let side_info = side_info::read_optional(args.side_info.as_deref(), key.bits)?;
     let psk = PreShared::open(&peer.psk, Role::Bob)?;
     psk.check()?;
-    let connection = connection::connect(&args.connect, psk, peer.wait(), timeout)?;
+    let mut connection = connection::connect(&args.connect, psk, peer.wait(), timeout)?;
     let name = connection.peer();
     let started = Instant::now();
     let bar = progress_bar(key.bits as u64, "bits");
     let outcome = tcp::bob(
-        connection,
+        &mut connection,
         &key,
         &side_info,
         library.as_ref(),

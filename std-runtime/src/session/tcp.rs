@@ -43,11 +43,13 @@ pub struct Outcome {
     pub report: Report,
     /// What it took.
     pub traffic: Traffic,
+    /// The machine's end, with the closed books.
+    pub finished: Finished,
 }
 
 /// A machine's host over a connection.
 struct Remote<'a, 'k> {
-    connection: Connection,
+    connection: &'k mut Connection,
     record: Record,
     decoders: Option<Decoders<'a>>,
     key: Option<(&'k Key, &'k [u8])>,
@@ -209,7 +211,7 @@ enum Ended<M> {
 /// # Errors
 /// [`SessionError`]: there is no key.
 pub fn alice(
-    connection: Connection,
+    connection: &mut Connection,
     key: &Key,
     library: &Library,
     config: &Config,
@@ -247,7 +249,7 @@ pub fn alice(
     let report = remote.record.report(&facts, &finished);
     let kept = remote.record.kept(key.bits);
     let traffic = remote.connection.traffic;
-    Ok(Outcome { key: unpermuted(&permuted(key, &order), &order, &kept), report, traffic })
+    Ok(Outcome { key: unpermuted(&permuted(key, &order), &order, &kept), report, traffic, finished })
 }
 
 /// The mother code that Alice's first message names; the default one if it names none, which Bob's machine then
@@ -274,7 +276,7 @@ fn proposed(connection: &mut Connection, patience: Duration) -> Result<Library, 
 /// [`SessionError`]: unless `store` succeeded and only the last frame failed, nothing was stored.
 #[expect(clippy::too_many_arguments, reason = "a session's parts")]
 pub fn bob(
-    mut connection: Connection,
+    connection: &mut Connection,
     key: &Key,
     side_info: &[u8],
     library: Option<&Library>,
@@ -286,7 +288,7 @@ pub fn bob(
 ) -> Result<Outcome, SessionError> {
     let proposed = match library {
         Some(_) => Library::built_in(),
-        None => proposed(&mut connection, timeout)?,
+        None => proposed(connection, timeout)?,
     };
     let ground = Ground::of(library.unwrap_or(&proposed))?;
     let setup = ground.setup(timeout.as_micros() as u64)?;
@@ -324,8 +326,8 @@ pub fn bob(
     let report = remote.record.report(&facts, &finished);
     let kept = remote.record.kept(key.bits);
     let order = permutation(key.bits, hello.permutation);
-    let mut outcome =
-        Outcome { key: unpermuted(memory.key(), &order, &kept), report, traffic: remote.connection.traffic };
+    let traffic = remote.connection.traffic;
+    let mut outcome = Outcome { key: unpermuted(memory.key(), &order, &kept), report, traffic, finished };
     store(&outcome)?;
     remote.connection.push(&last)?;
     remote.connection.flush()?;
