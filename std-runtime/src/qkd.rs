@@ -6,6 +6,7 @@
 pub mod local;
 pub mod report;
 pub mod runs;
+pub mod store;
 
 use std::path::PathBuf;
 

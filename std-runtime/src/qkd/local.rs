@@ -2,21 +2,20 @@
 //!
 //! In: rounds, randomness. Out: a [`Run`], a function of these alone.
 
-use caligo_core::bits::{self, words_for};
+use caligo_core::bits;
 use caligo_core::qkd::contract::{Amplified, Estimated, Reconciled};
-use caligo_core::qkd::{Abort, Amplifying, AmplifyingMemory, Instant, Machine, Role, Sifting, SiftingMemory};
-use caligo_core::sift::Record;
-use zeroize::Zeroize;
+use caligo_core::qkd::{Abort, Amplifying, Instant, Machine, Role, Sifting};
 
+use super::store::{AmplifyingStore, SiftingStore};
 use super::{QkdError, Stage};
-use crate::channel::pairs::{Compared, Counts, Party, Rounds};
+use crate::channel::pairs::{Compared, Counts, Rounds};
 use crate::channel::stream;
 use crate::keyfile::Key;
 use crate::matrix::library::LibraryError;
 use crate::primitives::Host;
 use crate::session::interleave::{permutation, permuted, unpermuted};
 use crate::session::local::{Session, SessionError, Source, key_input};
-use crate::session::report;
+use crate::session::report as session;
 use crate::transfer::drive::{Desk, Side as Speaker, ends, talk};
 
 /// Where the parties' randomness comes from.
@@ -77,7 +76,7 @@ pub struct Completed {
     /// Numbers of every phase, as Alice has them.
     pub amplified: Amplified,
     /// The report of the reconciliation.
-    pub reconciliation: report::Report,
+    pub reconciliation: session::Report,
     /// Whether the keys are equal.
     pub equal: bool,
     /// Alice's and Bob's.
@@ -111,36 +110,6 @@ fn converse<A: Machine, B: Machine>(
     Ok(ends(alice.end, bob.end)?)
 }
 
-/// A party's memory for sifting, wiped when it is dropped.
-struct SiftingStore {
-    words: Vec<u64>,
-    key: Vec<u64>,
-}
-
-impl SiftingStore {
-    fn new(rounds: usize) -> Self {
-        Self { words: vec![0; Sifting::words(rounds)], key: vec![0; words_for(rounds)] }
-    }
-
-    fn memory<'m>(&'m mut self, party: &'m Party, rounds: usize) -> SiftingMemory<'m> {
-        let Party { clicked, bases, bits } = party;
-        let record = Record { rounds, clicked, bases, bits };
-        SiftingMemory { record, words: &mut self.words, key: &mut self.key }
-    }
-
-    /// The sifted key.
-    fn key(&self, bits: usize) -> Key {
-        Key { words: self.key[..words_for(bits)].to_vec(), bits }
-    }
-}
-
-impl Drop for SiftingStore {
-    fn drop(&mut self) {
-        self.words.zeroize();
-        self.key.zeroize();
-    }
-}
-
 /// Why a run has no keys.
 enum Stop {
     /// It ended early, as protocols do.
@@ -170,11 +139,6 @@ impl From<LibraryError> for Stop {
     fn from(error: LibraryError) -> Self {
         Self::Failed(error.into())
     }
-}
-
-/// The host's hash brings its own scratch.
-fn memory<'m>(verified: &'m Key, seed: &'m mut [u64], key: &'m mut Key) -> AmplifyingMemory<'m> {
-    AmplifyingMemory { verified: &verified.words, seed, scratch: &mut [], key: &mut key.words }
 }
 
 /// A party between two conversations: its key, and what is promised of it.
@@ -231,8 +195,9 @@ impl Stage<'_> {
     ) -> Result<[Side<Estimated>; 2], Stop> {
         let [mut hers, mut his] = [(); 2].map(|()| SiftingStore::new(rounds.len));
         let start = Instant(0);
-        let alice = Sifting::new(Role::Alice, self.terms, hers.memory(&rounds.alice, rounds.len), start)?;
-        let bob = Sifting::new(Role::Bob, self.terms, his.memory(&rounds.bob, rounds.len), start)?;
+        let alice =
+            Sifting::new(Role::Alice, self.terms, hers.memory(rounds.alice.record(rounds.len)), start)?;
+        let bob = Sifting::new(Role::Bob, self.terms, his.memory(rounds.bob.record(rounds.len)), start)?;
         let (alice, bob) = converse(alice, bob, randomness.source(Use::Sample), link)?;
         let side =
             |store: &SiftingStore, promise: Estimated| Side { key: store.key(promise.key_bits()), promise };
@@ -245,7 +210,7 @@ impl Stage<'_> {
         [alice, bob]: [Side<Estimated>; 2],
         randomness: Randomness,
         parallel: bool,
-    ) -> Result<([Side<Reconciled>; 2], report::Report), Stop> {
+    ) -> Result<([Side<Reconciled>; 2], session::Report), Stop> {
         if alice.key.bits != bob.key.bits {
             // Between hosts his machine would say so when it is greeted.
             return Err(Abort::Synchronisation("key lengths").into());
@@ -259,7 +224,7 @@ impl Stage<'_> {
         let outcome = session.run(key.clone(), key_input(&bob.key, &[], &order), 0, |_| {})?;
         let facts = config.facts(self.library, key.bits)?;
         let report = outcome.record.report(&facts, &outcome.finished);
-        let verified = |key: &Key, record: &report::Record, estimated, finished| {
+        let verified = |key: &Key, record: &session::Record, estimated, finished| {
             let kept = record.kept(key.bits);
             let promise = Reconciled::check(&self.terms, estimated, bits::count_ones(&kept), finished)?;
             Ok::<_, Abort>(Side { key: unpermuted(key, &order, &kept), promise })
@@ -277,31 +242,14 @@ impl Stage<'_> {
         randomness: Randomness,
         link: Link<'_>,
     ) -> Result<(Amplified, [Key; 2]), Stop> {
-        // No key is longer than what it is hashed from, and no seed than both.
-        let [mut hers, mut his] = [&alice, &bob].map(|side| Key::zeros(side.key.bits));
-        let mut seeds = [&alice, &bob].map(|side| vec![0; 2 * side.key.words.len()]);
-        let [her_seed, his_seed] = &mut seeds;
-        let alice = Amplifying::new(
-            Role::Alice,
-            self.terms,
-            &Host,
-            alice.promise,
-            memory(&alice.key, her_seed, &mut hers),
-            Instant(0),
-        )?;
-        let bob = Amplifying::new(
-            Role::Bob,
-            self.terms,
-            &Host,
-            bob.promise,
-            memory(&bob.key, his_seed, &mut his),
-            Instant(0),
-        )?;
+        let [mut hers, mut his] = [&alice, &bob].map(|side| AmplifyingStore::new(&side.key));
+        let memory = hers.memory(&alice.key);
+        let now = Instant(0);
+        let alice = Amplifying::new(Role::Alice, self.terms, &Host, alice.promise, memory, now)?;
+        let memory = his.memory(&bob.key);
+        let bob = Amplifying::new(Role::Bob, self.terms, &Host, bob.promise, memory, now)?;
         let (alice, bob) = converse(alice, bob, randomness.source(Use::Seed), link)?;
-        for (key, length) in [(&mut hers, alice.amplified.length), (&mut his, bob.amplified.length)] {
-            key.words.truncate(words_for(length));
-            key.bits = length;
-        }
-        Ok((alice.amplified, [hers, his]))
+        let keys = [hers.into_key(alice.amplified.length), his.into_key(bob.amplified.length)];
+        Ok((alice.amplified, keys))
     }
 }
