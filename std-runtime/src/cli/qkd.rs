@@ -128,7 +128,7 @@ pub(super) fn run(args: &QkdArgs) -> anyhow::Result<Ending> {
         eprintln!("caligo-run: {} ended early: {reason}", report.aborts.get(name).copied().unwrap_or(0));
     }
     print(&if args.json { serde_json::to_string_pretty(&report)? + "\n" } else { describe(&report)? })?;
-    Ok(if report.succeeded > 0 && report.wrong == 0 { Ending::Success } else { Ending::Failure })
+    Ok(if report.succeeded > 0 && report.wrong == Some(0) { Ending::Success } else { Ending::Failure })
 }
 
 fn describe(r: &Report) -> Result<String, fmt::Error> {
@@ -140,13 +140,17 @@ fn describe(r: &Report) -> Result<String, fmt::Error> {
     writeln!(
         out,
         "runs              {}, {} gave a key, {} of these a wrong one (expected none)",
-        r.runs, r.succeeded, r.wrong
+        r.runs,
+        r.succeeded,
+        r.wrong.unwrap_or(0)
     )?;
     for (name, count) in &r.aborts {
         writeln!(out, "  {name:<15} {count}")?;
     }
     writeln!(out, "rounds            {}", c.rounds)?;
-    writeln!(out, "  Alice detected  {}", c.alice_detected)?;
+    if let Some(detected) = c.alice_detected {
+        writeln!(out, "  Alice detected  {detected}")?;
+    }
     writeln!(out, "  Bob detected    {}", c.bob_detected)?;
     writeln!(out, "  both detected   {}", c.both_detected)?;
     writeln!(out, "  equal bases     {}: {} Z, {} X", c.sifted, c.sifted_z, c.sifted_x)?;

@@ -6,6 +6,7 @@ use caligo_core::bits;
 use caligo_core::qkd::contract::{Amplified, Estimated, Reconciled};
 use caligo_core::qkd::{Abort, Amplifying, Instant, Machine, Role, Sifting};
 
+use super::report;
 use super::store::{AmplifyingStore, SiftingStore};
 use super::{QkdError, Stage};
 use crate::channel::pairs::{Compared, Counts, Rounds};
@@ -178,8 +179,7 @@ impl Stage<'_> {
         tested: &mut Option<[Compared; 2]>,
     ) -> Result<Completed, Stop> {
         let sifted = self.sift(rounds, randomness, link)?;
-        let bases = sifted[0].promise.bases;
-        *tested = Some(bases.map(|basis| Compared { rounds: basis.tested, differ: basis.errors }));
+        *tested = Some(report::tested(&sifted[0].promise));
         let (verified, reconciliation) = self.reconcile(sifted, randomness, parallel)?;
         let (amplified, keys) = self.amplify(verified, randomness, link)?;
         let equal = keys[0] == keys[1];

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 
 use caligo_core::leakage::{Disclosed, LeakBits};
 use caligo_core::limits::entropy;
+use caligo_core::qkd::Role;
+use caligo_core::qkd::contract::{Amplified, Estimated, Sifted};
 use serde::Serialize;
 
 use super::Stage;
-use super::local::{Completed, Run};
+use super::local::Run;
 use crate::channel::pairs::{Compared, Counts, ErrorFigures};
 use crate::config::Strategy;
 use crate::kernel::Tier;
-use crate::session::report::{ByKind, policy_name};
+use crate::session::report::{self as session, ByKind, policy_name};
 
 /// Figures of one key distribution, or of many: counts and bits are sums over runs, as far as each came.
 #[derive(Clone, Debug, Serialize)]
@@ -20,14 +22,14 @@ pub struct Report {
     pub runs: u64,
     /// Those that gave a key.
     pub succeeded: u64,
-    /// Those of them whose keys differ. Expected none.
-    pub wrong: u64,
+    /// Those of them whose keys differ. Expected none; `null` where one party's key is not known.
+    pub wrong: Option<u64>,
     /// How errors were corrected.
     pub strategy: Strategy,
     /// How disclosures were charged.
     pub policy: &'static str,
-    /// Decoder.
-    pub decoder: Tier,
+    /// Decoder; `null` where it is the other party's own choice.
+    pub decoder: Option<Tier>,
     /// Bits of a key, mean over runs that gave one; `null` if none did, as are the next two.
     pub length: Option<f64>,
     /// Least.
@@ -76,8 +78,8 @@ pub struct Tests {
 pub struct Phases {
     /// All rounds.
     pub rounds: u64,
-    /// Those in which Alice's detectors clicked.
-    pub alice_detected: u64,
+    /// Those in which Alice's detectors clicked; `null` in Bob's report: he does not count them.
+    pub alice_detected: Option<u64>,
     /// Those in which Bob's did.
     pub bob_detected: u64,
     /// Those in which both did.
@@ -187,17 +189,12 @@ impl Summary {
 
     /// Adds a run.
     pub fn add(&mut self, run: &Run) {
-        self.runs += 1;
-        self.counts += run.counts;
-        if let Some(tested) = run.tested {
-            self.tested = [self.tested[0] + tested[0], self.tested[1] + tested[1]];
-            let disclosed = tested[0] + tested[1];
-            self.phases.tested += disclosed.rounds;
-            self.phases.errors += disclosed.differ;
-            self.phases.key_bits += run.counts.sifted().rounds - disclosed.rounds;
-        }
+        self.count(&run.counts, run.tested);
         match &run.end {
-            Ok(completed) => self.complete(run, completed),
+            Ok(completed) => {
+                self.wrong += u64::from(!completed.equal);
+                self.complete(&completed.amplified, &completed.reconciliation);
+            }
             Err(ended) => {
                 let (count, _) = self.aborts.entry(ended.name).or_insert_with(|| (0, ended.reason.clone()));
                 *count += 1;
@@ -205,17 +202,26 @@ impl Summary {
         }
     }
 
-    fn complete(&mut self, run: &Run, completed: &Completed) {
-        let amplified = &completed.amplified;
+    fn count(&mut self, counts: &Counts, tested: Option<[Compared; 2]>) {
+        self.runs += 1;
+        self.counts += *counts;
+        let Some(tested) = tested else { return };
+        self.tested = [self.tested[0] + tested[0], self.tested[1] + tested[1]];
+        let disclosed = tested[0] + tested[1];
+        self.phases.tested += disclosed.rounds;
+        self.phases.errors += disclosed.differ;
+        self.phases.key_bits += counts.sifted().rounds - disclosed.rounds;
+    }
+
+    fn complete(&mut self, amplified: &Amplified, reconciliation: &session::Report) {
         let (reconciled, budget) = (&amplified.reconciled, &amplified.budget);
         let verified = reconciled.verified_bits as u64;
         self.succeeded += 1;
-        self.wrong += u64::from(!completed.equal);
-        self.rounds += run.counts.rounds;
+        self.rounds += reconciled.estimated.sifted.detected.rounds as u64;
         self.phases.blocks += u64::from(reconciled.blocks);
         self.phases.verified += verified;
         self.phases.dropped += reconciled.estimated.key_bits() as u64 - verified;
-        self.corrected += verified as f64 * completed.reconciliation.qber_observed.unwrap_or(0.0);
+        self.corrected += verified as f64 * reconciliation.qber_observed.unwrap_or(0.0);
         let length = amplified.length as u64;
         self.lengths += length;
         (self.least, self.most) = (self.least.min(length), self.most.max(length));
@@ -252,10 +258,10 @@ impl Summary {
         Report {
             runs: self.runs,
             succeeded: self.succeeded,
-            wrong: self.wrong,
+            wrong: Some(self.wrong),
             strategy: self.strategy,
             policy: self.policy,
-            decoder: self.decoder,
+            decoder: Some(self.decoder),
             length: mean(self.lengths as f64),
             length_least: some.then_some(self.least),
             length_most: some.then_some(self.most),
@@ -267,7 +273,7 @@ impl Summary {
             tests: Tests { z: self.tested[0].into(), x: self.tested[1].into() },
             counts: Phases {
                 rounds: self.counts.rounds,
-                alice_detected: self.counts.alice_clicks,
+                alice_detected: Some(self.counts.alice_clicks),
                 bob_detected: self.counts.bob_clicks,
                 both_detected: self.counts.coincidences(),
                 sifted,
@@ -298,5 +304,49 @@ impl Summary {
             aborts: self.aborts.iter().map(|(name, (count, _))| (*name, *count)).collect(),
             reasons: self.aborts.iter().map(|(name, (_, reason))| (*name, reason.clone())).collect(),
         }
+    }
+}
+
+impl Report {
+    /// One run that gave a key, as far as the party in `role` knows it, whose detectors clicked `clicks` times.
+    pub fn of_party(
+        stage: &Stage<'_>,
+        role: Role,
+        clicks: u64,
+        amplified: &Amplified,
+        reconciliation: &session::Report,
+    ) -> Self {
+        let mut summary = Summary::new(stage);
+        let estimated = &amplified.reconciled.estimated;
+        summary.count(&counts(estimated, clicks), Some(tested(estimated)));
+        summary.complete(amplified, reconciliation);
+        let mut report = summary.report();
+        report.wrong = None;
+        // Alice's word, which Bob follows.
+        report.strategy = reconciliation.strategy;
+        match role {
+            Role::Alice => report.decoder = None,
+            Role::Bob => report.counts.alice_detected = None,
+        }
+        report
+    }
+}
+
+/// Test rounds of basis Z, and of X.
+pub(super) fn tested(estimated: &Estimated) -> [Compared; 2] {
+    estimated.bases.map(|basis| Compared { rounds: basis.tested, differ: basis.errors })
+}
+
+/// What one party has counted of all rounds: errors among them it cannot.
+fn counts(estimated: &Estimated, clicks: u64) -> Counts {
+    let Sifted { detected, sifted: [z, x], .. } = &estimated.sifted;
+    let uncompared = |rounds: usize| Compared { rounds: rounds as u64, differ: 0 };
+    Counts {
+        rounds: detected.rounds as u64,
+        alice_clicks: clicks,
+        bob_clicks: detected.reported as u64,
+        z: uncompared(*z),
+        x: uncompared(*x),
+        different: uncompared(detected.common - z - x),
     }
 }
