@@ -2,19 +2,16 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod hosts;
+mod pair_hosts;
 mod proxy;
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
-use caligo_runtime::channel;
-use hosts::{Ended, Party};
+use hosts::Party;
+use pair_hosts::{Bench, Kind, ROLES, report};
 use proxy::Proxy;
-use rand_core::Rng;
 use serde_json::Value;
-
-const ROLES: [&str; 2] = ["alice", "bob"];
 
 /// A good device, a small memory, and a fifth of a second of waiting.
 const PARAMS: &str = "\
@@ -29,74 +26,13 @@ nsm:
   num_pairs: 20000
 ";
 
-/// A directory for each party: `p.yaml`, `psk`, what belongs to it, strings.
-struct Bench {
-    dir: tempfile::TempDir,
+/// With Alice's strings and Bob's.
+fn bench() -> Bench {
+    Bench::new(Kind { params: PARAMS, outs: &[("alice", "s0"), ("alice", "s1"), ("bob", "s")] })
 }
 
-impl Bench {
-    fn new() -> Self {
-        let bench = Self { dir: tempfile::tempdir().unwrap() };
-        let mut psk = vec![0; 1 << 14];
-        channel::stream(1, 0).fill_bytes(&mut psk);
-        for role in ROLES {
-            fs::create_dir(bench.path(role, "")).unwrap();
-            fs::write(bench.path(role, "psk"), &psk).unwrap();
-        }
-        bench.params(PARAMS, PARAMS);
-        bench
-    }
-
-    fn path(&self, role: &str, name: &str) -> PathBuf {
-        self.dir.path().join(role).join(name)
-    }
-
-    fn params(&self, alice: &str, bob: &str) {
-        fs::write(self.path("alice", "p.yaml"), alice).unwrap();
-        fs::write(self.path("bob", "p.yaml"), bob).unwrap();
-    }
-
-    fn command(&self, role: &str, line: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_caligo-run"));
-        command.current_dir(self.path(role, "")).args(line.split_whitespace());
-        command
-    }
-
-    fn alice(&self, line: &str) -> (Party, String) {
-        let common = "--listen 127.0.0.1:0 --psk psk --timeout 10 --wait 10 --json";
-        let mut alice = Party::spawn(&mut self.command("alice", &format!("alice {common} {line}")));
-        let address = alice.address();
-        (alice, address)
-    }
-
-    fn bob(&self, address: &str, line: &str) -> Party {
-        let common = format!("--connect {address} --psk psk --timeout 10 --wait 10 --json");
-        Party::spawn(&mut self.command("bob", &format!("bob {common} {line}")))
-    }
-
-    fn session(&self, alice: &str, bob: &str) -> [Ended; 2] {
-        let (alice, address) = self.alice(alice);
-        let bob = self.bob(&address, bob);
-        [alice.end(), bob.end()]
-    }
-
-    /// Alice's strings and Bob's.
-    fn strings(&self) -> [Option<Vec<u8>>; 3] {
-        [("alice", "s0"), ("alice", "s1"), ("bob", "s")]
-            .map(|(role, name)| fs::read(self.path(role, name)).ok())
-    }
-
-    /// What both say of a session that fails on both sides and leaves no string.
-    fn refused(&self, alice: &str, bob: &str) -> [String; 2] {
-        let messages = self.session(alice, bob).map(|party| party.error());
-        assert_eq!(self.strings(), [None, None, None]);
-        messages
-    }
-}
-
-fn report(party: &Ended) -> Value {
-    assert_eq!((party.code, party.stderr.as_str()), (Some(0), ""), "{party:?}");
-    serde_json::from_str(&party.stdout).unwrap()
+fn strings(bench: &Bench) -> [Option<Vec<u8>>; 3] {
+    bench.outs().try_into().unwrap()
 }
 
 const ALICE: &str = "--protocol ot --params p.yaml --out0 s0 --out1 s1";
@@ -104,7 +40,7 @@ const BOB: &str = "--protocol ot --params p.yaml --out s";
 
 #[test]
 fn bob_has_the_string_of_his_choice() {
-    let bench = Bench::new();
+    let bench = bench();
     let mut sent = Vec::new();
     for (choice, commit) in [(0, ""), (1, ""), (0, "--commit"), (1, "--commit")] {
         let (alice, address) = bench.alice(&format!("{ALICE} --seed 3 {commit}"));
@@ -112,7 +48,7 @@ fn bob_has_the_string_of_his_choice() {
         let bob = bench.bob(&proxy.address, &format!("{BOB} --choice {choice} {commit}"));
         let [alice, bob] = [alice, bob].map(|party| report(&party.end()));
         let recording = proxy.end();
-        let [first, second, string] = bench.strings().map(Option::unwrap);
+        let [first, second, string] = strings(&bench).map(Option::unwrap);
         assert!(string == if choice == 0 { first.clone() } else { second.clone() }, "{choice} {commit}");
         // How long they are is up to the errors in a small sample.
         assert!(first != second && first.len() > 4);
@@ -144,7 +80,7 @@ fn bob_has_the_string_of_his_choice() {
 
 #[test]
 fn each_may_bring_its_own_recording() {
-    let bench = Bench::new();
+    let bench = bench();
     for role in ROLES {
         let status =
             bench.command(role, "pairs --params p.yaml --count 20001 --seed 5 --out r.npy --json").output();
@@ -154,20 +90,20 @@ fn each_may_bring_its_own_recording() {
     let both = bench.session(&alice, &format!("{bob} --pairs r.npy"));
     let [hers, his] = [report(&both[0]), report(&both[1])];
     assert_eq!((&hers["dealt"], &his["dealt"]), (&Value::from(false), &Value::from(false)));
-    let [_, second, string] = bench.strings();
+    let [_, second, string] = strings(&bench);
     assert!(string.is_some() && string == second);
     // Or Alice deals from hers.
     let dealt = bench.session(&alice, &bob);
     let [hers, his] = [report(&dealt[0]), report(&dealt[1])];
     assert_eq!((&hers["dealt"], &his["dealt"]), (&Value::from(true), &Value::from(true)));
-    let [_, second, string] = bench.strings();
+    let [_, second, string] = strings(&bench);
     assert!(string.is_some() && string == second);
 }
 
 /// Blocks beyond the code's reach: Bob knows, and nothing tells Alice.
 #[test]
 fn only_bob_knows_that_he_has_nothing() {
-    let bench = Bench::new();
+    let bench = bench();
     // The pairs are noisier than both believe, and nobody tests them.
     let noisy = PARAMS.replace("channel_fidelity: 0.99", "channel_fidelity: 0.95");
     bench.params(&noisy, PARAMS);
@@ -181,13 +117,13 @@ fn only_bob_knows_that_he_has_nothing() {
     assert_eq!(bob.stderr, "caligo-run: the string could not be decoded, so none is written\n");
     let bob: Value = serde_json::from_str(&bob.stdout).unwrap();
     assert_eq!((&bob["believes"], &bob["failure"]), (&Value::from(false), &Value::from("decoding_failed")));
-    let [first, second, string] = bench.strings();
+    let [first, second, string] = strings(&bench);
     assert!(first.is_some() && second.is_some() && string.is_none());
 }
 
 #[test]
 fn parties_that_disagree_say_so() {
-    let bench = Bench::new();
+    let bench = bench();
     let bob = format!("{BOB} --choice 0");
     bench.params(PARAMS, &PARAMS.replace("storage_noise_r: 0.3", "storage_noise_r: 0.2"));
     let [_, his] = bench.refused(ALICE, &bob);
@@ -208,16 +144,9 @@ fn parties_that_disagree_say_so() {
     assert!(messages[1].contains("does the peer run the same --protocol?"), "{messages:?}");
 }
 
-/// One line and exit code 2, before anything is sent.
-fn usage(bench: &Bench, role: &str, line: &str, expected: &str) {
-    let ended = Party::spawn(&mut bench.command(role, &format!("{role} {line}"))).end();
-    assert_eq!((ended.code, ended.stderr.lines().count()), (Some(2), 1), "{line}: {}", ended.stderr);
-    assert!(ended.stderr.contains(expected), "{}", ended.stderr);
-}
-
 #[test]
 fn arguments_belong_to_one_protocol() {
-    let bench = Bench::new();
+    let bench = bench();
     let (alice, bob) = ("--listen 127.0.0.1:0 --psk psk", "--connect 127.0.0.1:1 --psk psk");
     for (role, line, expected) in [
         ("alice", format!("{alice} --protocol ot"), "--params: expected a parameter file"),
@@ -249,7 +178,7 @@ fn arguments_belong_to_one_protocol() {
             "--out: expected",
         ),
     ] {
-        usage(&bench, role, &line, expected);
+        bench.usage(role, &line, expected);
     }
     // Impossible parameters are found out before anybody listens.
     let params = PARAMS.replace("channel_fidelity: 0.99", "channel_fidelity: 0.6");

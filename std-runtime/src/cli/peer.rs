@@ -1,5 +1,6 @@
 //! `caligo-run alice` and `caligo-run bob`.
 
+mod pairs;
 mod transfer;
 
 use std::net::TcpListener;
@@ -30,6 +31,34 @@ enum Protocol {
     Ot,
 }
 
+impl Protocol {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Ot => "ot",
+        }
+    }
+
+    /// Refuses flags that were given and belong to other protocols only.
+    fn check(self, flags: &[(&str, bool, &[Self])]) -> anyhow::Result<()> {
+        match flags.iter().find(|(_, given, of)| *given && !of.contains(&self)) {
+            None => Ok(()),
+            Some((flag, _, of)) => {
+                let of = of.iter().map(|protocol| protocol.name()).collect::<Vec<_>>().join(" or ");
+                let found = self.name();
+                Err(usage(format!("{flag}: expected --protocol {of} with it, found --protocol {found}")))
+            }
+        }
+    }
+}
+
+/// Protocols that begin with pairs.
+const PAIRS: &[Protocol] = &[Protocol::Ot];
+/// Those whose results are two strings, or one of them.
+const OT: &[Protocol] = &[Protocol::Ot];
+/// Those that correct errors with any strategy.
+const KEYS: &[Protocol] = &[Protocol::Key];
+
 /// What both parties need.
 #[derive(Debug, Args)]
 struct PeerArgs {
@@ -43,10 +72,10 @@ struct PeerArgs {
     /// used of it.
     #[arg(long, value_name = "FILE")]
     psk: PathBuf,
-    /// Where to write the reconciled key, or Bob's string.
+    /// Where to write the key, or Bob's string.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Format of the key file, found out from the content if not given; or of strings.
+    /// Format of the key file, found out from the content if not given; or of what is written.
     #[arg(long, value_enum)]
     format: Option<Format>,
     /// Seconds to wait for the peer to connect.
@@ -70,11 +99,8 @@ fn parse_seconds(text: &str) -> Result<Duration, String> {
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 impl PeerArgs {
-    /// The key file; `flag` is one of another protocol that was given.
-    fn key(&self, flag: Option<&str>) -> anyhow::Result<&Path> {
-        if let Some(flag) = flag {
-            return Err(usage(format!("{flag}: expected --protocol ot with it, found --protocol key")));
-        }
+    /// The key file.
+    fn key(&self) -> anyhow::Result<&Path> {
         self.key.as_deref().ok_or_else(|| usage("--key: expected a key file for --protocol key, found none"))
     }
 
@@ -116,11 +142,8 @@ pub(super) struct AliceArgs {
     /// Address to listen at; port 0 takes a free one, which is told on standard error.
     #[arg(long, value_name = "HOST:PORT")]
     listen: String,
-    /// YAML file with the parameters of an oblivious transfer.
-    #[arg(long, value_name = "FILE", conflicts_with_all = [
-        "key", "out", "strategy", "qber", "rounds", "efficiency", "restart", "one_rate", "config",
-    ])]
-    params: Option<PathBuf>,
+    #[command(flatten)]
+    pairs: pairs::AlicePairsArgs,
     #[command(flatten)]
     transfer: transfer::AliceTransferArgs,
     #[command(flatten)]
@@ -141,15 +164,44 @@ pub(super) struct BobArgs {
     /// Class of each key bit, one byte a bit or `.npy`: error rates are learnt for each class.
     #[arg(long, value_name = "FILE")]
     side_info: Option<PathBuf>,
-    /// YAML file with the parameters of an oblivious transfer, the same as Alice's.
-    #[arg(long, value_name = "FILE", conflicts_with_all = [
-        "key", "strategy", "side_info", "budget", "restart", "one_rate", "config",
-    ])]
-    params: Option<PathBuf>,
+    #[command(flatten)]
+    pairs: pairs::BobPairsArgs,
     #[command(flatten)]
     transfer: transfer::BobTransferArgs,
     #[command(flatten)]
     common: CommonArgs,
+}
+
+impl AliceArgs {
+    /// Refuses flags of other protocols than hers.
+    fn check(&self) -> anyhow::Result<()> {
+        let Self { peer, pairs, transfer, session, .. } = self;
+        peer.protocol.check(&[
+            ("--params", pairs.params.is_some(), PAIRS),
+            ("--pairs", pairs.pairs.is_some(), PAIRS),
+            ("--seed", pairs.seed.is_some(), PAIRS),
+            ("--commit", transfer.commit, OT),
+            ("--out0", transfer.out0.is_some(), OT),
+            ("--out1", transfer.out1.is_some(), OT),
+            ("--out", peer.out.is_some(), KEYS),
+            ("--strategy", session.strategy.is_some(), KEYS),
+        ])
+    }
+}
+
+impl BobArgs {
+    /// Refuses flags of other protocols than his.
+    fn check(&self) -> anyhow::Result<()> {
+        let Self { peer, pairs, transfer, .. } = self;
+        peer.protocol.check(&[
+            ("--params", pairs.params.is_some(), PAIRS),
+            ("--pairs", pairs.pairs.is_some(), PAIRS),
+            ("--policy", pairs.policy.is_some(), PAIRS),
+            ("--choice", transfer.choice.is_some(), OT),
+            ("--commit", transfer.commit, OT),
+            ("--strategy", self.strategy.is_some(), KEYS),
+        ])
+    }
 }
 
 #[derive(Serialize)]
@@ -178,6 +230,7 @@ fn listen(
 }
 
 pub(super) fn alice(args: &AliceArgs) -> anyhow::Result<Ending> {
+    args.check()?;
     match args.peer.protocol {
         Protocol::Key => reconcile_alice(args),
         Protocol::Ot => transfer::alice(args),
@@ -185,6 +238,7 @@ pub(super) fn alice(args: &AliceArgs) -> anyhow::Result<Ending> {
 }
 
 pub(super) fn bob(args: &BobArgs) -> anyhow::Result<Ending> {
+    args.check()?;
     match args.peer.protocol {
         Protocol::Key => reconcile_bob(args),
         Protocol::Ot => transfer::bob(args),
@@ -193,8 +247,7 @@ pub(super) fn bob(args: &BobArgs) -> anyhow::Result<Ending> {
 
 fn reconcile_alice(args: &AliceArgs) -> anyhow::Result<Ending> {
     let peer = &args.peer;
-    let params = args.params.as_ref().map(|_| "--params");
-    let path = peer.key(params.or(args.transfer.given()))?;
+    let path = peer.key()?;
     let Loaded { config, library, timeout, .. } = args.session.load()?;
     let timeout = peer.timeout(timeout);
     let (key, format) = keyfile::read(path, peer.format)?;
@@ -216,8 +269,7 @@ fn reconcile_alice(args: &AliceArgs) -> anyhow::Result<Ending> {
 
 fn reconcile_bob(args: &BobArgs) -> anyhow::Result<Ending> {
     let peer = &args.peer;
-    let params = args.params.as_ref().map(|_| "--params");
-    let path = peer.key(params.or(args.transfer.given()))?;
+    let path = peer.key()?;
     let Loaded { config, library, strategy, timeout } = args.common.load(args.strategy)?;
     let timeout = peer.timeout(timeout);
     let (key, format) = keyfile::read(path, peer.format)?;
