@@ -1,8 +1,10 @@
 //! Key distribution on a host: the core's machines with memory, randomness, pairs and decoders.
 //!
 //! In: a device and failures allowed, what both sides' detectors recorded. Out: both parties' keys, and how they came to
-//! them. [`local`] runs all three conversations in one process, [`runs`] as often as one likes.
+//! them. [`local`] runs all three conversations in one process, [`runs`] as often as one likes; [`host`] holds one party's
+//! side of them, over a connection.
 
+pub mod host;
 pub mod local;
 pub mod report;
 pub mod runs;
@@ -11,7 +13,7 @@ pub mod store;
 use std::path::PathBuf;
 
 use caligo_core::leakage::Policy;
-use caligo_core::qkd::Terms;
+use caligo_core::qkd::{Abort, Terms};
 use caligo_core::reconcile::estimate::upper;
 use caligo_core::security::{Infeasible, KeyForecast};
 use caligo_core::wire::MAX_BITS;
@@ -53,6 +55,9 @@ pub enum QkdError {
     /// A recording without rounds.
     #[error("{}: expected rounds, found none", .0.display())]
     Empty(PathBuf),
+    /// A machine ended a key distribution between two hosts.
+    #[error("key distribution ended: {0}")]
+    Aborted(Abort),
     /// The source of pairs.
     #[error("{0}")]
     Source(#[from] SourceError),
@@ -62,6 +67,12 @@ pub enum QkdError {
     /// The code or its orders.
     #[error("{0}")]
     Library(#[from] LibraryError),
+}
+
+impl From<Abort> for QkdError {
+    fn from(abort: Abort) -> Self {
+        Self::Aborted(abort)
+    }
 }
 
 /// What all runs of a command have in common.

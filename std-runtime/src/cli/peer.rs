@@ -1,6 +1,7 @@
 //! `caligo-run alice` and `caligo-run bob`.
 
 mod pairs;
+mod qkd;
 mod transfer;
 
 use std::net::TcpListener;
@@ -29,6 +30,8 @@ enum Protocol {
     Key,
     /// Oblivious transfer.
     Ot,
+    /// Key distribution, from pairs to a secret key.
+    Qkd,
 }
 
 impl Protocol {
@@ -36,6 +39,7 @@ impl Protocol {
         match self {
             Self::Key => "key",
             Self::Ot => "ot",
+            Self::Qkd => "qkd",
         }
     }
 
@@ -53,11 +57,13 @@ impl Protocol {
 }
 
 /// Protocols that begin with pairs.
-const PAIRS: &[Protocol] = &[Protocol::Ot];
+const PAIRS: &[Protocol] = &[Protocol::Ot, Protocol::Qkd];
 /// Those whose results are two strings, or one of them.
 const OT: &[Protocol] = &[Protocol::Ot];
 /// Those that correct errors with any strategy.
-const KEYS: &[Protocol] = &[Protocol::Key];
+const KEYS: &[Protocol] = &[Protocol::Key, Protocol::Qkd];
+/// Those that take a leakage budget and a frame error rate; in key distribution these follow from the parameters.
+const BUDGETS: &[Protocol] = &[Protocol::Key, Protocol::Ot];
 
 /// What both parties need.
 #[derive(Debug, Args)]
@@ -185,6 +191,8 @@ impl AliceArgs {
             ("--out1", transfer.out1.is_some(), OT),
             ("--out", peer.out.is_some(), KEYS),
             ("--strategy", session.strategy.is_some(), KEYS),
+            ("--target-fer", session.target_fer.is_some(), BUDGETS),
+            ("--budget", session.common.budget.is_some(), BUDGETS),
         ])
     }
 }
@@ -234,6 +242,7 @@ pub(super) fn alice(args: &AliceArgs) -> anyhow::Result<Ending> {
     match args.peer.protocol {
         Protocol::Key => reconcile_alice(args),
         Protocol::Ot => transfer::alice(args),
+        Protocol::Qkd => qkd::alice(args),
     }
 }
 
@@ -242,6 +251,7 @@ pub(super) fn bob(args: &BobArgs) -> anyhow::Result<Ending> {
     match args.peer.protocol {
         Protocol::Key => reconcile_bob(args),
         Protocol::Ot => transfer::bob(args),
+        Protocol::Qkd => qkd::bob(args),
     }
 }
 

@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::transfer::describe_traffic;
 use super::{CodeArgs, EffortArgs, Ending, PolicyArg, distinct, out_format, print, progress_bar, usage};
 use crate::channel::pairs::Recorded;
 use crate::config::Strategy;
 use crate::config::qkd::Parameters;
 use crate::keyfile::{self, Format, Key};
+use crate::qkd::host::HostReport;
 use crate::qkd::local::{Randomness, Run};
 use crate::qkd::report::{Report, Summary};
 use crate::qkd::{Config, QkdError, Stage};
@@ -134,9 +136,6 @@ pub(super) fn run(args: &QkdArgs) -> anyhow::Result<Ending> {
 fn describe(r: &Report) -> Result<String, fmt::Error> {
     let mut text = String::new();
     let out = &mut text;
-    let rate = |rate: Option<f64>| rate.map_or_else(|| "-".to_owned(), |rate| format!("{rate:.6}"));
-    let bits = |bits: Option<f64>| bits.map_or_else(|| "-".to_owned(), |bits| format!("{bits:.1}"));
-    let c = &r.counts;
     writeln!(
         out,
         "runs              {}, {} gave a key, {} of these a wrong one (expected none)",
@@ -147,6 +146,28 @@ fn describe(r: &Report) -> Result<String, fmt::Error> {
     for (name, count) in &r.aborts {
         writeln!(out, "  {name:<15} {count}")?;
     }
+    describe_figures(out, r)?;
+    Ok(text)
+}
+
+/// What one party knows, with its names in a column.
+pub(super) fn describe_host(r: &HostReport, seconds: f64) -> Result<String, fmt::Error> {
+    let mut text = String::new();
+    let out = &mut text;
+    writeln!(out, "key distribution  done")?;
+    if r.dealt {
+        writeln!(out, "a rehearsal       Alice dealt Bob his rounds in the clear, so the key is no secret")?;
+    }
+    describe_figures(out, &r.report)?;
+    describe_traffic(out, &r.traffic)?;
+    writeln!(out, "time              {seconds:.3} s")?;
+    Ok(text)
+}
+
+fn describe_figures(out: &mut String, r: &Report) -> fmt::Result {
+    let rate = |rate: Option<f64>| rate.map_or_else(|| "-".to_owned(), |rate| format!("{rate:.6}"));
+    let bits = |bits: Option<f64>| bits.map_or_else(|| "-".to_owned(), |bits| format!("{bits:.1}"));
+    let c = &r.counts;
     writeln!(out, "rounds            {}", c.rounds)?;
     if let Some(detected) = c.alice_detected {
         writeln!(out, "  Alice detected  {detected}")?;
@@ -201,5 +222,5 @@ fn describe(r: &Report) -> Result<String, fmt::Error> {
     if let Some(bound) = r.undetected_log2 {
         writeln!(out, "  wrong           with probability below 2^{bound:.1}")?;
     }
-    Ok(text)
+    Ok(())
 }

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::{CodeArgs, EffortArgs, PolicyArg, RestartArg, parse_efficiency, parse_qber, parse_target, usage};
 use crate::config::nsm::Parameters;
-use crate::config::{Settings, Strategy};
+use crate::config::{Settings, Strategy, qkd};
 use crate::matrix::library::{Library, LibraryError};
 use crate::matrix::mother::Mother;
 use crate::session::choice::{self, Considered};
@@ -28,7 +28,7 @@ pub(super) struct SessionArgs {
     /// Frame error rate to plan for: of the first decoding (baseline), after which padding is revealed, or of the
     /// last [default: 0.01 baseline, 0.001 others].
     #[arg(long, value_name = "FER", value_parser = parse_target)]
-    target_fer: Option<f64>,
+    pub(super) target_fer: Option<f64>,
     /// Disclosures of a block at most, the syndrome included [default: 3 baseline, 10 blind, 32 symmetric].
     #[arg(long, value_name = "T", value_parser = clap::value_parser!(u8).range(1..=64))]
     rounds: Option<u8>,
@@ -39,7 +39,7 @@ pub(super) struct SessionArgs {
     #[arg(long, value_enum)]
     policy: Option<PolicyArg>,
     #[command(flatten)]
-    common: CommonArgs,
+    pub(super) common: CommonArgs,
 }
 
 /// What either party decides for itself.
@@ -47,7 +47,7 @@ pub(super) struct SessionArgs {
 pub(super) struct CommonArgs {
     /// Leakage budget in bits: the session ends before a disclosure that would pass it.
     #[arg(long, value_name = "BITS")]
-    budget: Option<u64>,
+    pub(super) budget: Option<u64>,
     /// What the decoder does after a reveal [default: hot].
     #[arg(long, value_enum)]
     restart: Option<RestartArg>,
@@ -127,6 +127,12 @@ impl SessionArgs {
         }
     }
 
+    /// What of them a key distribution has too.
+    pub(super) fn distribution(&self, parameters: qkd::Parameters) -> crate::qkd::Config {
+        let policy = self.policy.map_or_else(Default::default, Into::into);
+        crate::qkd::Config { policy, ..self.common.distribution(parameters) }
+    }
+
     /// The code.
     pub(super) fn library(&self) -> Result<Library, LibraryError> {
         self.common.library()
@@ -144,6 +150,11 @@ impl CommonArgs {
             effort: self.effort.effort(),
             target_fer: None,
         }
+    }
+
+    /// What of them a key distribution has too.
+    pub(super) fn distribution(&self, parameters: qkd::Parameters) -> crate::qkd::Config {
+        crate::qkd::Config { parameters, policy: Policy::default(), effort: self.effort.effort() }
     }
 
     /// The code.

@@ -8,6 +8,7 @@ use clap::Args;
 use super::{EffortArgs, PolicyArg, parse_target};
 use crate::config::ConfigError;
 use crate::config::nsm::Parameters;
+use crate::session::connection::Traffic;
 use crate::transfer::Config;
 use crate::transfer::host::HostReport;
 use crate::transfer::report::{BudgetFigures, Phases, Report, Spread};
@@ -140,14 +141,17 @@ pub(super) fn describe_host(r: &HostReport) -> Result<String, fmt::Error> {
     if r.margin.is_some() {
         describe_budget(out, &r.budget, r.margin)?;
     }
-    let t = &r.traffic;
+    describe_traffic(out, &r.traffic)?;
+    writeln!(out, "time              Delta t {} s", r.delta_t_seconds)?;
+    Ok(text)
+}
+
+pub(super) fn describe_traffic(out: &mut String, t: &Traffic) -> fmt::Result {
     writeln!(
         out,
         "connection        {} frames sent, {} received; {} bytes, {}; {} pads used",
         t.frames_sent, t.frames_received, t.bytes_sent, t.bytes_received, t.pads_used
-    )?;
-    writeln!(out, "time              Delta t {} s", r.delta_t_seconds)?;
-    Ok(text)
+    )
 }
 
 fn describe_phases(out: &mut String, phases: &Phases, expected: f64) -> fmt::Result {

@@ -4,7 +4,7 @@
 //! In: a connection, Alice's rounds. Out: Bob's side of them on his host. `docs/formats.md` has the bytes.
 //!
 //! Who deals knows what she dealt, and nothing is encrypted: what follows is a rehearsal of the protocol between two hosts,
-//! not a secret of Bob's.
+//! neither a secret of Bob's nor one of both.
 
 use std::time::Duration;
 
@@ -19,12 +19,15 @@ use crate::channel::pairs::Party;
 pub enum Purpose {
     /// Oblivious transfer.
     Transfer,
+    /// Key distribution.
+    Key,
 }
 
 impl Purpose {
     const fn code(self) -> u8 {
         match self {
             Self::Transfer => 1,
+            Self::Key => 2,
         }
     }
 }

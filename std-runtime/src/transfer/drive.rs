@@ -53,7 +53,8 @@ impl<'a> Desk<'a> {
         self.decoders.as_ref().is_some_and(|decoders| !decoders.is_empty())
     }
 
-    fn send(&mut self, length: usize) {
+    /// Sends the first `length` bytes of what a machine has written last.
+    pub fn send(&mut self, length: usize) {
         if length > 0 {
             self.outbox.extend_from_slice(&self.frame[..length]);
             self.frames += 1;

@@ -102,7 +102,7 @@ pub fn alice(
     let machine = Alice::new(setup, stage.terms(), &planner, memory, begun, begun);
     let mut side = Side::new(machine.map_err(TransferError::Aborted)?, &mut desk);
     talk(&mut connection, &mut side, now)?;
-    let AliceDone { amplified } = ended(side)?;
+    let AliceDone { amplified } = ended(side).map_err(TransferError::Aborted)?;
     let traffic = *connection.traffic();
     let mut report = HostReport::of(stage, &amplified.reconciled.sifted, amplified.length, traffic);
     report.margin = Some(amplified.budget.surplus_bits() / stage.rounds() as f64);
@@ -142,7 +142,7 @@ pub fn bob(
     while side.desk.has_jobs() {
         side.decode(now(), true)?;
     }
-    let BobDone { sifted, length, failure } = ended(side)?;
+    let BobDone { sifted, length, failure } = ended(side).map_err(TransferError::Aborted)?;
     let mut report = HostReport::of(stage, &sifted, length, traffic);
     report.believes = Some(failure.is_none());
     report.failure = failure.map(failure_name);
@@ -155,16 +155,16 @@ fn key(words: &[u64], bits: usize) -> Key {
 }
 
 /// How a machine ended.
-fn ended<M: Machine>(side: Side<'_, '_, M>) -> Result<M::Done, TransferError> {
+pub(crate) fn ended<M: Machine>(side: Side<'_, '_, M>) -> Result<M::Done, Abort> {
     match side.end {
         Some(Ok(done)) => Ok(done),
-        Some(Err(aborted)) => Err(TransferError::Aborted(aborted.reason)),
-        None => Err(TransferError::Aborted(Abort::Timeout)),
+        Some(Err(aborted)) => Err(aborted.reason),
+        None => Err(Abort::Timeout),
     }
 }
 
 /// Lets a machine talk over `connection` until it has ended or waits for nobody.
-fn talk<M: Machine>(
+pub(crate) fn talk<M: Machine>(
     connection: &mut Connection,
     side: &mut Side<'_, '_, M>,
     now: Now<'_>,

@@ -17,7 +17,7 @@ use crate::session::psk::{self, PreShared, Role};
 /// Where Alice's pairs come from.
 #[derive(Debug, Args)]
 pub(super) struct AlicePairsArgs {
-    /// YAML file with the parameters of an oblivious transfer.
+    /// YAML file with the parameters of an oblivious transfer or of a key distribution.
     #[arg(long, value_name = "FILE", conflicts_with_all = [
         "key", "qber", "rounds", "efficiency", "restart", "one_rate", "config",
     ])]
@@ -33,7 +33,7 @@ pub(super) struct AlicePairsArgs {
 /// Where Bob's pairs come from.
 #[derive(Debug, Args)]
 pub(super) struct BobPairsArgs {
-    /// YAML file with the parameters of an oblivious transfer, the same as Alice's.
+    /// YAML file with the parameters of an oblivious transfer or of a key distribution, the same as Alice's.
     #[arg(long, value_name = "FILE", conflicts_with_all = [
         "key", "side_info", "budget", "restart", "one_rate", "config",
     ])]
