@@ -375,9 +375,14 @@ impl<'m> Sifting<'m> {
             None => Ok(None),
             Some((_, true)) => Ok(Some(Effect::Idle)),
             Some((item, false)) => {
-                let sent = self.tell(item, out)?;
+                let number = self.sent;
+                let told = self.tell(item, out);
+                if told.is_err() {
+                    // A frame that does not leave has no number: the abort has it.
+                    self.sent = number;
+                }
                 self.deadline = self.terms.timeout(now);
-                Ok(Some(Effect::Send(sent)))
+                Ok(Some(Effect::Send(told?)))
             }
         }
     }
