@@ -10,8 +10,8 @@ use caligo_core::security::{
     Quantity, Relation, TargetRecord, Targets,
 };
 use caligo_core::wire;
-use caligo_runtime::montecarlo::clopper_pearson;
 use proptest::prelude::*;
+use statrs::distribution::{Beta, ContinuousCDF};
 
 /// Rounding of one formula.
 const TINY: f64 = 1e-12;
@@ -173,9 +173,22 @@ proptest! {
     ) {
         let k = ((n as f64 * part) as u64).min(n);
         let tail = epsilon((1.0 - confidence) / 2.0);
-        let (low, high) = clopper_pearson(k, n, confidence);
+        let quantile = |a: u64, b: u64, p: f64| Beta::new(a as f64, b as f64).unwrap().inverse_cdf(p);
+        let low = if k == 0 { 0.0 } else { quantile(k, n - k + 1, tail.value()) };
+        let high = if k == n { 1.0 } else { quantile(k + 1, n - k, 1.0 - tail.value()) };
         prop_assert!((clopper_pearson_lower(k, n, tail).unwrap() - low).abs() < 1e-7);
         prop_assert!((clopper_pearson_upper(k, n, tail).unwrap() - high).abs() < 1e-7);
+    }
+
+    /// Whatever the numbers are there is a bound, and the tail beyond it is as wanted.
+    #[test]
+    fn clopper_pearson_of_large_samples(n in 1u64..1 << 40, k in 0u64..1000, value in 1e-12..0.4f64) {
+        let (k, p) = (k.min(n), clopper_pearson_upper(k.min(n), n, epsilon(value)).unwrap());
+        prop_assert!(p >= k as f64 / n as f64 && p <= 1.0);
+        if k == 0 {
+            let tail = (n as f64 * (-p).ln_1p()).exp();
+            prop_assert!(n == 1 || (tail / value - 1.0).abs() < 1e-6, "{p} {tail} {value}");
+        }
     }
 
     #[test]

@@ -12,6 +12,8 @@ use caligo_core::decode::Outcome;
 use caligo_core::limits;
 use caligo_core::llr::Rates;
 use caligo_core::puncture::Pattern;
+use caligo_core::security::Epsilon;
+use caligo_core::security::sampling::{clopper_pearson_lower, clopper_pearson_upper};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -231,18 +233,11 @@ pub fn report(run: &Run<'_>, tally: &Tally) -> Report {
     }
 }
 
-/// Two-sided Clopper-Pearson interval for a proportion.
+/// Two-sided Clopper-Pearson interval for a proportion; 0 to 1 if nothing was tried.
 pub fn clopper_pearson(successes: u64, trials: u64, confidence: f64) -> (f64, f64) {
-    use statrs::distribution::{Beta, ContinuousCDF};
-    if trials == 0 {
-        return (0.0, 1.0);
-    }
-    let tail = (1.0 - confidence) / 2.0;
-    let (k, n) = (successes as f64, trials as f64);
-    let quantile = |a: f64, b: f64, p: f64, edge: f64| Beta::new(a, b).map_or(edge, |d| d.inverse_cdf(p));
-    let low = if successes == 0 { 0.0 } else { quantile(k, n - k + 1.0, tail, 0.0) };
-    let high = if successes == trials { 1.0 } else { quantile(k + 1.0, n - k, 1.0 - tail, 1.0) };
-    (low, high)
+    let tail = Epsilon::new((1.0 - confidence) / 2.0).ok();
+    let bound = |side: fn(u64, u64, Epsilon) -> Option<f64>| side(successes, trials, tail?);
+    (bound(clopper_pearson_lower).unwrap_or(0.0), bound(clopper_pearson_upper).unwrap_or(1.0))
 }
 
 #[cfg(test)]
@@ -257,5 +252,6 @@ mod tests {
         let (low, high) = clopper_pearson(5, 100, 0.95);
         assert!((low - 0.016_43).abs() < 1e-5 && (high - 0.112_83).abs() < 1e-5, "{low} {high}");
         assert_eq!(clopper_pearson(4, 4, 0.95).1, 1.0);
+        assert_eq!(clopper_pearson(0, 0, 0.95), (0.0, 1.0));
     }
 }
