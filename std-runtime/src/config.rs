@@ -272,6 +272,18 @@ pub enum ConfigError {
     },
 }
 
+impl ConfigError {
+    /// Numbers of the section `key` that are each in range and together are refused.
+    fn out_of_range(path: &Path, key: &str, error: &dyn std::error::Error) -> Self {
+        Self::Expected {
+            place: Place { path: path.into(), line: None },
+            key: key.into(),
+            expected: "numbers in range".into(),
+            found: error.to_string(),
+        }
+    }
+}
+
 fn suggestion(nearest: Option<&str>) -> String {
     nearest.map_or_else(String::new, |name| format!(" (nearest: `{name}`)"))
 }

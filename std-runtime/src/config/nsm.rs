@@ -7,7 +7,7 @@ use std::path::Path;
 use caligo_core::security::{DeviceRecord, NsmParameters, NsmRecord, Pairs, Quantity, TargetRecord, Targets};
 
 use super::yaml::{self, Section};
-use super::{ConfigError, Place, Strategy, text_of};
+use super::{ConfigError, Strategy, text_of};
 
 /// What a parameter file says, with defaults where it may say nothing.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -39,16 +39,11 @@ impl Parameters {
         let targets = top.section("security", targets)?;
         let record = top.required("nsm", nsm);
         top.finish()?;
-        let checked = |key: &str, error: &dyn std::error::Error| ConfigError::Expected {
-            place: Place { path: path.into(), line: None },
-            key: key.into(),
-            expected: "numbers in range".into(),
-            found: error.to_string(),
-        };
         Ok(Self {
-            nsm: NsmParameters::new(record?).map_err(|error| checked("nsm", &error))?,
+            nsm: NsmParameters::new(record?)
+                .map_err(|error| ConfigError::out_of_range(path, "nsm", &error))?,
             targets: Targets::new(targets.unwrap_or_default())
-                .map_err(|error| checked("security", &error))?,
+                .map_err(|error| ConfigError::out_of_range(path, "security", &error))?,
         })
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use caligo_core::security::{Device, DeviceRecord, KeyTargetRecord, KeyTargets, Quantity};
 
 use super::yaml::{self, Section};
-use super::{ConfigError, Place, Strategy, nsm, text_of};
+use super::{ConfigError, Strategy, nsm, text_of};
 
 /// What a parameter file says, with defaults where it may say nothing.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,16 +41,12 @@ impl Parameters {
         let qkd = top.section("qkd", |s| qkd(s).map(Some))?;
         let device = top.required("device", nsm::device);
         top.finish()?;
-        let checked = |key: &str, error: &dyn std::error::Error| ConfigError::Expected {
-            place: Place { path: path.into(), line: None },
-            key: key.into(),
-            expected: "numbers in range".into(),
-            found: error.to_string(),
-        };
         let (targets, strategy) = qkd.unwrap_or((KeyTargetRecord::default(), Strategy::Baseline));
         Ok(Self {
-            device: Device::new(device?).map_err(|error| checked("device", &error))?,
-            targets: KeyTargets::new(targets).map_err(|error| checked("qkd", &error))?,
+            device: Device::new(device?)
+                .map_err(|error| ConfigError::out_of_range(path, "device", &error))?,
+            targets: KeyTargets::new(targets)
+                .map_err(|error| ConfigError::out_of_range(path, "qkd", &error))?,
             strategy,
         })
     }
