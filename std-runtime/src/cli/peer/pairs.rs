@@ -1,13 +1,15 @@
 //! What `alice` and `bob` need for the protocols that begin with pairs: rounds, the peer, files.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Instant as Clock;
 
 use clap::Args;
+use serde::Serialize;
 
 use super::{AliceArgs, BobArgs, PeerArgs, Protocol, listen};
 use crate::channel::pairs::{Recorded, Rounds, Simulated, SourceError};
-use crate::cli::{PolicyArg, distinct, out_format, usage};
+use crate::cli::{PolicyArg, distinct, out_format, print, usage};
 use crate::keyfile::{self, Format, Key, KeyError};
 use crate::session::connection::{self, Connection};
 use crate::session::deal::{self, Purpose};
@@ -54,6 +56,16 @@ pub(super) struct Met {
     pub(super) started: Clock,
     /// Whether Alice dealt Bob his rounds.
     pub(super) dealt: bool,
+}
+
+/// What is printed as JSON.
+#[derive(Serialize)]
+struct Output<'a, R> {
+    role: Role,
+    peer: &'a str,
+    seconds: f64,
+    #[serde(flatten)]
+    report: &'a R,
 }
 
 /// The parameters' file.
@@ -131,6 +143,24 @@ impl PeerArgs {
         let outs = named(outs);
         distinct(&[psk::files(&self.psk), named(inputs), outs.clone()].concat())?;
         Ok(outs.iter().try_for_each(|(_, path)| keyfile::check(path))?)
+    }
+
+    /// Prints a party's report, as JSON or as `describe` words it for so many seconds.
+    pub(super) fn tell<R: Serialize>(
+        &self,
+        role: Role,
+        peer: &str,
+        started: Clock,
+        report: &R,
+        describe: impl FnOnce(f64) -> Result<String, fmt::Error>,
+    ) -> anyhow::Result<()> {
+        let seconds = started.elapsed().as_secs_f64();
+        let text = if self.json {
+            serde_json::to_string_pretty(&Output { role, peer, seconds, report })? + "\n"
+        } else {
+            describe(seconds)?
+        };
+        Ok(print(&text)?)
     }
 
     /// Writes strings or a key, all or none.

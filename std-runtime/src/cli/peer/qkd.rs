@@ -2,31 +2,19 @@
 
 use std::path::Path;
 
-use serde::Serialize;
-
 use super::pairs::{Met, params};
 use super::{AliceArgs, BobArgs, PeerArgs, Protocol};
 use crate::channel::pairs::{Party, Rounds, Simulated};
+use crate::cli::Ending;
 use crate::cli::qkd::describe_host;
-use crate::cli::{Ending, print};
 use crate::config::Strategy;
 use crate::config::qkd::Parameters;
 use crate::keyfile::Key;
-use crate::qkd::host::{self, HostReport, Seat};
+use crate::qkd::host::{self, Seat};
 use crate::qkd::{QkdError, Stage};
 use crate::session::deal::Purpose;
 use crate::session::local::SessionError;
 use crate::session::psk::Role;
-
-/// What is printed.
-#[derive(Serialize)]
-struct Output<'a> {
-    role: Role,
-    peer: &'a str,
-    seconds: f64,
-    #[serde(flatten)]
-    report: &'a HostReport,
-}
 
 impl PeerArgs {
     /// Runs this side of it, writes the key and prints the report.
@@ -46,13 +34,7 @@ impl PeerArgs {
         let seat = Seat { role: role.into(), rounds, strategy, timeout: self.timeout(None) };
         let mut report = host::run(&mut connection, stage, seat, store)?.report;
         report.dealt = dealt;
-        let seconds = started.elapsed().as_secs_f64();
-        let text = if self.json {
-            serde_json::to_string_pretty(&Output { role, peer: &name, seconds, report: &report })? + "\n"
-        } else {
-            describe_host(&report, seconds)?
-        };
-        Ok(print(&text)?)
+        self.tell(role, &name, started, &report, |seconds| describe_host(&report, seconds))
     }
 }
 

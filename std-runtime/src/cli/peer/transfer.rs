@@ -1,20 +1,18 @@
 //! `caligo-run alice|bob --protocol ot`.
 
 use std::path::PathBuf;
-use std::time::Instant as Clock;
 
 use clap::Args;
-use serde::Serialize;
 
 use super::pairs::{Met, params};
-use super::{AliceArgs, BobArgs, PeerArgs, Protocol};
+use super::{AliceArgs, BobArgs, Protocol};
 use crate::channel::pairs::{Rounds, Simulated};
 use crate::cli::transfer::{describe_host, parse_choice};
-use crate::cli::{Ending, print, usage};
+use crate::cli::{Ending, usage};
 use crate::config::nsm::Parameters;
 use crate::session::deal::Purpose;
 use crate::session::psk::Role;
-use crate::transfer::host::{self, HostReport};
+use crate::transfer::host;
 use crate::transfer::{Stage, TransferError};
 
 /// Arguments of `alice --protocol ot`.
@@ -42,28 +40,6 @@ pub(super) struct BobTransferArgs {
     pub(super) commit: bool,
 }
 
-/// What is printed.
-#[derive(Serialize)]
-struct Output<'a> {
-    role: Role,
-    peer: &'a str,
-    seconds: f64,
-    #[serde(flatten)]
-    report: &'a HostReport,
-}
-
-impl PeerArgs {
-    fn tell(&self, role: Role, name: &str, started: Clock, report: &HostReport) -> anyhow::Result<()> {
-        let seconds = started.elapsed().as_secs_f64();
-        let text = if self.json {
-            serde_json::to_string_pretty(&Output { role, peer: name, seconds, report })? + "\n"
-        } else {
-            describe_host(report)?
-        };
-        Ok(print(&text)?)
-    }
-}
-
 pub(super) fn alice(args: &AliceArgs) -> anyhow::Result<Ending> {
     let (peer, own, pairs) = (&args.peer, &args.transfer, &args.pairs);
     let params = params(pairs.params.as_ref(), Protocol::Ot)?;
@@ -82,7 +58,7 @@ pub(super) fn alice(args: &AliceArgs) -> anyhow::Result<Ending> {
     outcome.report.dealt = dealt;
     let [first, second] = &outcome.strings;
     peer.write(&[(outs[0].1, first), (outs[1].1, second)])?;
-    peer.tell(Role::Alice, &name, started, &outcome.report)?;
+    peer.tell(Role::Alice, &name, started, &outcome.report, |_| describe_host(&outcome.report))?;
     Ok(Ending::Success)
 }
 
@@ -109,6 +85,6 @@ pub(super) fn bob(args: &BobArgs) -> anyhow::Result<Ending> {
         Some(string) => peer.write(&[(peer.out.as_deref(), string)])?,
         None => eprintln!("caligo-run: the string could not be decoded, so none is written"),
     }
-    peer.tell(Role::Bob, &name, started, &outcome.report)?;
+    peer.tell(Role::Bob, &name, started, &outcome.report, |_| describe_host(&outcome.report))?;
     Ok(if outcome.string.is_some() { Ending::Success } else { Ending::Failure })
 }
