@@ -358,6 +358,8 @@ pub struct Job<'a> {
     /// Whether this is the block's first: later ones only add known positions, and a decoder that kept its
     /// state may go on from it.
     pub first: bool,
+    /// Whether the strategy is to reveal more until he decodes: a failure costs little.
+    pub patient: bool,
     /// Received and known bits of the frame.
     pub frame: &'a [u64],
     /// What is still unknown, and what is known.

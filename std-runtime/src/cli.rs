@@ -263,6 +263,7 @@ enum PolicyArg {
     Conservative,
 }
 
+            patient: otherwise.patient,
 impl From<PolicyArg> for Policy {
     fn from(policy: PolicyArg) -> Self {
         match policy {

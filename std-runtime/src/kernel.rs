@@ -55,8 +55,9 @@ impl Tier {
     /// Most unsatisfied checks of a failure that is worth a guess when no number of guesses is asked for. A trapping
     /// set leaves few, and a guess often breaks it; a frame beyond the code's reach leaves hundreds, and guesses
     /// would only cost time.
-    const fn guessed_unsatisfied(self) -> u32 {
+    const fn guessed_unsatisfied(self, patient: bool) -> u32 {
         match self {
+            Self::Fast | Self::Balanced if patient => TRAPPED,
             Self::Fast | Self::Balanced => NEAR,
             Self::Precise => u32::MAX,
         }
@@ -94,6 +95,9 @@ pub struct Effort {
     pub max_iterations: Option<u16>,
     /// Positions guessed after a failure, if not 16 after those that the tier takes for near.
     pub guesses: Option<u16>,
+    /// Whether more will be revealed after a failure: then `Fast` and `Balanced` guess only where a trapping set is left, for
+    /// a few bits more cost less than 32 runs.
+    pub patient: bool,
     /// Leave out the bit-sliced pass, so that an arithmetic is seen by itself.
     pub without_first_pass: bool,
 }
@@ -143,7 +147,8 @@ impl<'a> Engine<'a> {
         let layout = Layout::of(code, schedule);
         let last = effort.max_iterations.unwrap_or(tier.default_iterations());
         let guesses = effort.guesses.unwrap_or(GUESSES);
-        let guessed_unsatisfied = effort.guesses.map_or(tier.guessed_unsatisfied(), |_| u32::MAX);
+        let guessed_unsatisfied =
+            effort.guesses.map_or(tier.guessed_unsatisfied(effort.patient), |_| u32::MAX);
         let first = if tier == Tier::Precise || schedule == Schedule::Flooding || effort.without_first_pass {
             None
         } else {

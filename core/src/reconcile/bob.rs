@@ -205,6 +205,7 @@ impl<'m> Bob<'m> {
         Some(Job {
             block: state.block,
             first: state.reveals == 0,
+            patient: self.hello.strategy != Strategy::Baseline,
             frame: frame.values,
             pattern: Pattern::from_masks(n, frame.punctured, frame.known).ok()?,
             syndrome: &frame.syndrome[..words_for(m)],

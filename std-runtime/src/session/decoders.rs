@@ -89,6 +89,8 @@ impl Owned {
 pub struct Decision {
     /// Slot of the job.
     pub slot: usize,
+    /// Whether nothing had been tried on its block before.
+    pub first: bool,
     /// How it ended.
     pub outcome: Outcome,
     /// The decision, n bits.
@@ -147,6 +149,8 @@ impl<'a> Decoders<'a> {
         let mut owned = self.spare_jobs.pop().unwrap_or_default();
         owned.set(slot, job);
         self.jobs.push(owned);
+        // One strategy's engines serve a session.
+        self.effort.patient |= job.patient;
     }
 
     /// Whether there are jobs.
@@ -229,6 +233,7 @@ impl<'a> Decoders<'a> {
         let mut tried = outcomes.iter().zip(frames.chunks_exact(words));
         for ((job, input), decision) in jobs.iter().zip(&inputs).zip(decisions) {
             decision.slot = job.slot;
+            decision.first = job.first;
             decision.doubts.clear();
             decision.frame.resize(words, 0);
             match if job.first { tried.next() } else { None } {

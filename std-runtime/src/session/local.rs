@@ -485,7 +485,7 @@ impl Session<'_> {
             };
             let decisions =
                 if self.parallel { decoders.run_parallel(usize::MAX)? } else { decoders.run()? };
-            for Decision { slot, outcome, frame, doubts } in &decisions {
+            for Decision { slot, outcome, frame, doubts, .. } in &decisions {
                 let event = Event::Decoded { slot: *slot, outcome: *outcome, decision: frame, doubts };
                 step(&mut bob, event, &mut bob_host)?;
             }

@@ -140,7 +140,7 @@ impl Remote<'_, '_> {
                     if decisions.is_empty() {
                         break;
                     }
-                    for Decision { slot, outcome, frame, doubts } in &decisions {
+                    for Decision { slot, outcome, frame, doubts, .. } in &decisions {
                         let event =
                             Event::Decoded { slot: *slot, outcome: *outcome, decision: frame, doubts };
                         match self.event(machine, now(), event)? {
