@@ -1,18 +1,32 @@
-//! What Bob's frames tell about his choice: nothing, with honest syndromes and with malicious ones.
+//! What Bob's frames tell about his choice: nothing, with honest syndromes and with malicious ones. Where errors are
+//! corrected blindly, nothing with honest ones, and all with malicious ones.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use caligo_core::bits;
 use caligo_core::wire::{self, Disclosing, HEADER, Kind, Message, Plain, Span};
-use caligo_tests::transfer::{Case, Ended, From, Ground, common, faithful, kind, message};
+use caligo_runtime::channel;
+use caligo_tests::transfer::{BLIND_ROUNDS, Case, Ended, From, Ground, common, faithful, kind, message};
+use rand_core::Rng;
 
 const SMALL: u64 = 20_000;
 
-/// Alice, as she may: syndromes of one set are wrong.
+/// A syndrome that no error rate explains.
+fn spoil(frame: &mut [u8]) {
+    // What comes before its bits.
+    let mut noise = channel::stream(1, 0);
+    frame[HEADER + 18..].iter_mut().for_each(|byte| *byte ^= noise.next_u64() as u8);
+}
+
+/// Alice, as she may: syndromes of one set are wrong; where errors are corrected blindly, of its first block alone.
 fn malicious(set: u8) -> impl FnMut(From, usize, Vec<u8>) -> Vec<Vec<u8>> {
     move |from, _, mut frame| {
-        if from == From::Alice && kind(&frame) == Kind::Syndrome && frame[HEADER + 3] % 2 == set {
-            let last = frame.len() - 1;
-            frame[last] ^= 0x5a;
+        let block = frame.get(HEADER..HEADER + 4).map(|bytes| u32::from_be_bytes(bytes.try_into().unwrap()));
+        if let (From::Alice, Some(block)) = (from, block) {
+            match kind(&frame) {
+                Kind::Syndrome if block % 2 == u32::from(set) => spoil(&mut frame),
+                Kind::BlindInit if block == u32::from(set) => spoil(&mut frame),
+                _ => {}
+            }
         }
         vec![frame]
     }
@@ -42,6 +56,8 @@ fn features(ended: &Ended) -> Vec<f64> {
     let words = alice.clicked.len();
     let mut strings = [const { Vec::new() }; 3];
     let mut answers = vec![0.0; 2];
+    let mut asked = vec![0.0; usize::from(BLIND_ROUNDS)];
+    let mut round = 0;
     for frame in &ended.sent[1] {
         let (which, bits) = match message(frame) {
             Message::Plain(Plain::IndexLists(Span { part, bits, .. })) => (usize::from(part), bits),
@@ -54,6 +70,11 @@ fn features(ended: &Ended) -> Vec<f64> {
                 answers[1] += (0..bits.len()).filter(|&i| bits.get(i)).count() as f64;
                 continue;
             }
+            Message::Plain(Plain::PairsWanted(Span { bits, .. })) => {
+                asked[round] = (0..bits.len()).filter(|&i| bits.get(i)).count() as f64;
+                round += 1;
+                continue;
+            }
             _ => continue,
         };
         let mut part = vec![0; bits::words_for(bits.len())];
@@ -64,6 +85,7 @@ fn features(ended: &Ended) -> Vec<f64> {
     let mut found =
         vec![ended.sent[1].iter().map(Vec::len).sum::<usize>() as f64, ended.sent[1].len() as f64];
     found.extend(answers);
+    found.extend(asked);
     let [first, second, report] = &strings;
     let size = bits::count_ones(first) as f64;
     assert_eq!(size, bits::count_ones(second) as f64);
@@ -101,6 +123,76 @@ fn farthest(samples: &[Vec<Vec<f64>>; 2]) -> f64 {
         let distance = if v + w > 0.0 { (a - b).abs() / (v + w).sqrt() } else { (a - b).abs() * 1e9 };
         most.max(distance)
     })
+}
+
+/// A case where many blocks need reveals: they are planned by the error rate that they have.
+fn blind(choice: bool, seed: u64) -> Case {
+    let mut case = Case::good(SMALL, choice, seed).blind();
+    case.targets.test_fraction = 0.0;
+    case.device.detector_error = 0.012;
+    case
+}
+
+/// What Bob asks for says how hard his blocks are, which is alike for both choices if syndromes are honest. One false
+/// syndrome, and it says what he chose: that is why blind takes an assumption.
+#[test]
+fn blind_requests_tell_nothing_to_an_honest_alice_and_all_to_another() {
+    const RUNS: u64 = 25;
+    let mut ground = Ground::hasty();
+    let mut reveals = 0.0;
+    let mut distance = |attack: Option<u8>| {
+        let samples = [false, true].map(|choice| {
+            (0..RUNS)
+                .map(|seed| {
+                    let case = blind(choice, 20_000 + seed + RUNS * u64::from(choice));
+                    let ended = match attack {
+                        Some(set) => ground.run(&case, &mut malicious(set)),
+                        None => ground.run(&case, &mut faithful),
+                    };
+                    case.check(&ended);
+                    let found = features(&ended);
+                    reveals += found[4..4 + usize::from(BLIND_ROUNDS)].iter().sum::<f64>();
+                    found
+                })
+                .collect::<Vec<_>>()
+        });
+        farthest(&samples)
+    };
+    let honest = distance(None);
+    assert!(honest < 4.5, "{honest} standard deviations");
+    for set in [0, 1] {
+        let attacked = distance(Some(set));
+        assert!(attacked > 6.0, "{attacked} standard deviations");
+    }
+    assert!(reveals > 50.0, "{reveals}");
+}
+
+/// One syndrome of set s false: Bob asks for that pair to the end if and only if c = s.
+#[test]
+fn one_false_syndrome_finds_the_choice_of_a_blind_bob() {
+    let mut ground = Ground::hasty();
+    for seed in 0..3 {
+        for (choice, set) in [(false, 0), (false, 1), (true, 0), (true, 1)] {
+            let case = blind(choice, 30_000 + seed);
+            let mut steps = 0;
+            let ended = ground.run(&case, &mut |from, _, mut frame| {
+                if let (From::Alice, Message::Disclosing(Disclosing::BlindInit(syndrome))) =
+                    (from, message(&frame))
+                    && syndrome.block == u32::from(set)
+                {
+                    steps = usize::from(syndrome.request);
+                    spoil(&mut frame);
+                }
+                vec![frame]
+            });
+            case.check(&ended);
+            let asked = ended.sent[1].iter().filter(|frame| {
+                matches!(message(frame), Message::Plain(Plain::PairsWanted(span)) if span.bits.get(0))
+            });
+            assert!(steps > 0);
+            assert_eq!(asked.count() == steps, u8::from(choice) == set, "seed {seed}");
+        }
+    }
 }
 
 /// The lists of a Bob who cuts his sets carelessly.

@@ -144,7 +144,7 @@ impl World<'_> {
                 if let Some(frame) = target.inbox.pop_front() {
                     target.on(self.now, Event::Received(&frame));
                 } else if target.bob
-                    && let Some(Decision { slot, outcome, frame, doubts }) = self.decisions.pop_front()
+                    && let Some(Decision { slot, outcome, frame, doubts, .. }) = self.decisions.pop_front()
                 {
                     let event = Event::Decoded { slot, outcome, decision: &frame, doubts: &doubts };
                     target.on(self.now, event);

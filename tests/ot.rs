@@ -7,9 +7,9 @@ use caligo_core::ot::Failure;
 use caligo_core::rank::prefix_ranks;
 use caligo_core::security::sampling::clopper_pearson_upper;
 use caligo_core::security::{Epsilon, Proof};
-use caligo_core::wire::{Disclosing, HEADER, Kind, Message, Plain, Span};
+use caligo_core::wire::{Disclosing, Kind, Message, Plain, Span};
 use caligo_tests::naive_toeplitz;
-use caligo_tests::transfer::{Case, From, Ground, LATENCY_US, faithful, kind, kinds, message};
+use caligo_tests::transfer::{Case, Faults, Ground, LATENCY_US, faithful, kind, kinds, message};
 use proptest::prelude::{ProptestConfig, any, prop_assert, proptest};
 
 const SMALL: u64 = 20_000;
@@ -244,33 +244,10 @@ proptest! {
         faults in proptest::collection::vec((any::<bool>(), 0..28usize, any::<usize>(), 0..7u8), 0..4),
     ) {
         let case = Case { committed, deferred: seed % 2 == 1, ..Case::good(SMALL, choice, seed) };
-        let mut seeds = false;
-        let ended = Ground::default().run(&case, &mut |from, i, mut frame| {
-            let Some((_, _, at, fault)) =
-                faults.iter().find(|(alice, number, ..)| (*alice == (from == From::Alice)) && *number == i)
-            else {
-                return vec![frame];
-            };
-            seeds |= frame[1] == Kind::ToeplitzSeed as u8;
-            let change = (at >> 32) as u8 | 1;
-            let at = at % frame.len();
-            match fault {
-                0 => frame[at] ^= change,
-                // The head of a body, where its numbers are.
-                5 => {
-                    let at = (HEADER + at % 16).min(frame.len() - 1);
-                    frame[at] ^= change;
-                }
-                6 => frame[1] = change,
-                1 => frame.truncate(at),
-                2 => return vec![],
-                3 => return vec![frame.clone(), frame],
-                _ => frame[HEADER.min(at)..].fill(0xff),
-            }
-            vec![frame]
-        });
+        let mut tamper = Faults::new(&faults);
+        let ended = Ground::default().run(&case, &mut |from, i, frame| tamper.frame(from, i, frame));
         prop_assert!(ended.wiped);
-        if let (Ok(bob), false) = (&ended.bob, seeds) {
+        if let (Ok(bob), false) = (&ended.bob, tamper.seeds) {
             prop_assert!(!bob.believes() || ended.is(choice));
         }
         if faults.is_empty() {

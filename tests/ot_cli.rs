@@ -165,9 +165,17 @@ fn impossible_parameters_name_the_inequality() {
         assert!(text.contains(inequality) && text.contains(" fails by "), "{text}");
         assert!(nothing_written(&bench));
     }
-    change(&bench, "blind.yaml", "nsm:\n", "nsm:\n  strategy: blind\n");
-    let text = bench.refused("ot --params blind.yaml", 1);
-    assert!(text.contains("strategy: expected baseline"), "{text}");
+    for (strategy, assume, expected) in [
+        ("blind", "", "s.yaml: nsm.strategy: expected baseline, or blind with assume"),
+        ("symmetric", "", "s.yaml: nsm.strategy: expected baseline"),
+        ("symmetric", "  assume: semi_honest_alice\n", "strategy: expected baseline"),
+        ("baseline", "  assume: semi_honest_alice\n", "s.yaml: nsm.assume: expected nothing"),
+        ("blind", "  assume: honest_alice\n", "nsm.assume: expected one of semi_honest_alice"),
+    ] {
+        change(&bench, "s.yaml", "nsm:\n", &format!("nsm:\n  strategy: {strategy}\n{assume}"));
+        let text = bench.refused("ot --params s.yaml", 1);
+        assert!(text.contains(expected), "{text}");
+    }
     change(&bench, "many.yaml", "num_pairs: 20000", "num_pairs: 2000000000");
     let text = bench.refused("ot --params many.yaml", 1);
     assert!(text.contains("num_pairs: expected at most 1073741824 for a transfer"), "{text}");
@@ -217,8 +225,12 @@ fn budgets_end_a_run_before_they_are_passed() {
     let bench = bench();
     aborts(&bench, "--budget 1000", "leakage_budget", "expected at most 1000 in all");
     // Whole syndromes cost more than there is; the report still says by how much.
-    let report =
-        aborts(&bench, "--policy syndrome-cap", "entropy_depleted", "leak, hashing and 2 bits < min-entropy");
+    let report = aborts(
+        &bench,
+        "--code 4096 --policy syndrome-cap",
+        "entropy_depleted",
+        "leak, hashing and 2 bits < min-entropy",
+    );
     assert!((-0.2..0.0).contains(&number(&report, "/margin")), "{report}");
 }
 
@@ -265,4 +277,25 @@ fn bad_arguments_are_refused_in_one_line() {
     bench.refused("ot --params none.yaml", 1);
     let text = bench.refused("ot --params p.yaml --pairs b.npy", 1);
     assert!(text.contains("b.npy: start: expected a NumPy array"), "{text}");
+}
+
+/// Blind takes an assumption; the report says so, and what its reveals cost, the same for both sets.
+#[test]
+fn blind_transfers_say_what_they_assume() {
+    let bench = bench();
+    change(&bench, "blind.yaml", "nsm:\n", "nsm:\n  strategy: blind\n  assume: semi_honest_alice\n");
+    let report = bench.json("ot --params blind.yaml --count 40 --seed 5 --json");
+    assert_eq!((&report["strategy"], &report["assume"]), (&"blind".into(), &"semi_honest_alice".into()));
+    assert_eq!((&report["wrong"], &report["aborts"]), (&0.into(), &serde_json::json!({})));
+    assert!(number(&report, "/succeeded") >= 38.0);
+    let of = |what: &str, set: usize| number(&report, &format!("/budget/{what}/{set}/total"));
+    for set in [0, 1] {
+        let sum = of("syndrome_bits", set) + of("reveal_bits", set) + of("tag_bits", set);
+        assert_eq!(sum, number(&report, "/budget/leak_bits/total"));
+    }
+    assert_eq!(of("reveal_bits", 0) > 0.0, number(&report, "/phases/reveals/total") > 0.0);
+    let text = bench.ok("ot --params blind.yaml --count 40 --seed 5");
+    assert!(text.contains("assuming semi_honest_alice"), "{text}");
+    let plain = bench.json("ot --params p.yaml --seed 5 --json");
+    assert_eq!((&plain["strategy"], &plain["assume"]), (&"baseline".into(), &Value::Null));
 }

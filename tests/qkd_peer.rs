@@ -17,7 +17,7 @@ use caligo_runtime::config::qkd::Parameters;
 use caligo_runtime::kernel::Effort;
 use caligo_runtime::matrix::library::Library;
 use caligo_runtime::qkd::host::{self, Seat};
-use caligo_runtime::qkd::{Config, Stage};
+use caligo_runtime::qkd::{self, Config, Stage};
 use caligo_runtime::session::connection::{self, Connection};
 use caligo_runtime::session::deal::{self, Purpose};
 use caligo_runtime::session::local::SessionError;
@@ -249,7 +249,7 @@ fn alice_keeps_no_key_that_bob_could_not_keep() {
     let (alice, address) = bench.alice(ALICE);
     let (mut connection, rounds) = dealt(&bench, &address);
     let parameters = Parameters::read(&bench.path("bob", "p.yaml")).unwrap();
-    let library = Library::built_in();
+    let library = Library::mother(qkd::choose(&parameters).unwrap());
     let config = Config { parameters, policy: Policy::default(), effort: Effort::default() };
     let stage = Stage::new(&library, config).unwrap();
     let seat = Seat { role: Role::Bob, rounds: &rounds, strategy: None, timeout: PATIENCE };

@@ -239,7 +239,7 @@ pub fn run(ground: &Ground<'_>, planner: &LibraryPlanner<'_>, case: &Case) -> Re
         } else if let Some(frame) = bob.link.receive(now) {
             alice.on(now, Event::Received(&frame))?;
         } else if ready.is_some_and(|at| at <= now) {
-            if let Some((_, Decision { slot, outcome, frame, doubts })) = work.decisions.pop_first() {
+            if let Some((_, Decision { slot, outcome, frame, doubts, .. })) = work.decisions.pop_first() {
                 bob.on(now, Event::Decoded { slot, outcome, decision: &frame, doubts: &doubts })?;
             }
         } else {

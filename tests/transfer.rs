@@ -9,13 +9,13 @@ use caligo_core::bits::{get, set, words_for};
 use caligo_core::decode::Outcome;
 use caligo_core::leakage::{LeakBits, Policy};
 use caligo_core::ot::{
-    Aborted, Alice, AliceDone, AliceMemory, Block, Bob, BobConfig, BobDone, BobMemory, Effect, Event,
-    Instant, Job, Machine, Setup, Step, Terms,
+    Aborted, Alice, AliceDone, AliceMemory, Block, Bob, BobConfig, BobDone, BobMemory, Correction, Effect,
+    Event, Instant, Job, Machine, SemiHonestAlice, Setup, Start, Step, Terms,
 };
 use caligo_core::reconcile::plan::{Goal, TablePlanner};
 use caligo_core::security::{NsmParameters, NsmRecord, Proof, TargetRecord, Targets};
 use caligo_core::sift::Record;
-use caligo_core::wire::{self, Kind, MAX_BITS, MAX_FRAME, Message, Strategy};
+use caligo_core::wire::{self, HEADER, Kind, MAX_BITS, MAX_FRAME, Message, Strategy};
 use caligo_core::{code, puncture, rate, reconcile};
 use caligo_runtime::channel::{self, uniform};
 use caligo_runtime::kernel::{Effort, Engine, Input, Tier};
@@ -30,6 +30,9 @@ pub const LATENCY_US: u64 = 300;
 /// Bits of a string in one frame.
 pub const CHUNK: usize = 8192;
 
+/// What both parties take the code for.
+const CODE: u64 = 0x5eed;
+
 /// One transfer.
 #[derive(Clone, Copy, Debug)]
 pub struct Case {
@@ -39,10 +42,14 @@ pub struct Case {
     pub targets: TargetRecord,
     /// By which argument lengths are computed.
     pub proof: Proof,
+    /// Whether it begins without prospects.
+    pub start: Start,
     /// What Bob wants.
     pub choice: bool,
     /// Whether he commits.
     pub committed: bool,
+    /// How errors are corrected.
+    pub correction: Correction,
     /// How often his detectors click in either basis, if that differs.
     pub efficiencies: Option<[f64; 2]>,
     /// Alice's budget for each set.
@@ -72,14 +79,23 @@ impl Case {
             device,
             targets: TargetRecord::default(),
             proof: Proof::StrongConverse,
+            start: Start::IfPromising,
             choice,
             committed: false,
+            correction: Correction::OneWay,
             efficiencies: None,
             cap: u64::MAX,
             target_fer: 1e-3,
             deferred: false,
             seed,
         }
+    }
+
+    /// The same, with errors corrected blindly.
+    #[must_use]
+    pub fn blind(self) -> Self {
+        let device = NsmRecord { strategy: Strategy::Blind, ..self.device };
+        Self { device, correction: Correction::BlindUnder(SemiHonestAlice), ..self }
     }
 
     /// What both must agree on.
@@ -90,9 +106,12 @@ impl Case {
         Terms {
             parameters: NsmParameters::new(self.device).expect("in range"),
             targets: Targets::new(self.targets).expect("in range"),
+            code: CODE,
             proof: self.proof,
+            start: self.start,
             policy: Policy::Exact,
             committed: self.committed,
+            correction: self.correction,
             cap: LeakBits(self.cap),
             chunk_bits: CHUNK.min(MAX_BITS),
             primitives: &Host,
@@ -209,9 +228,19 @@ impl std::fmt::Debug for Ground {
 
 impl Default for Ground {
     fn default() -> Self {
+        Self::of(Effort { tier: Tier::Balanced, ..Effort::default() })
+    }
+}
+
+impl Ground {
+    /// One that gives a block up soon: where many fail in the first round and are asked for again.
+    pub fn hasty() -> Self {
+        Self::of(Effort { tier: Tier::Fast, guesses: Some(0), ..Effort::default() })
+    }
+
+    fn of(effort: Effort) -> Self {
         let code = code::Code::from(code::mother_4096::CODE);
         let masking = reconcile::Masking { rank: code.m(), independent: None };
-        let effort = Effort { tier: Tier::Balanced, ..Effort::default() };
         let order = puncture::order_4096::ORDER;
         Self {
             setup: Setup { code, order, masking, timeout_us: TIMEOUT_US },
@@ -338,8 +367,12 @@ impl<M: Machine> Party<M> {
     }
 }
 
-fn planner(setup: &Setup<'static>, target_fer: f64) -> TablePlanner<'static> {
-    let goal = Goal { strategy: Strategy::Baseline, rounds: 1, target_fer, modulated: 0, shortened: 0 };
+/// Disclosures of a block at most, the syndrome included, if errors are corrected blindly.
+pub const BLIND_ROUNDS: u8 = 10;
+
+fn planner(setup: &Setup<'static>, strategy: Strategy, target_fer: f64) -> TablePlanner<'static> {
+    let rounds = if strategy == Strategy::Blind { BLIND_ROUNDS } else { 1 };
+    let goal = Goal { strategy, rounds, target_fer, modulated: 0, shortened: 0 };
     TablePlanner { goal, table: rate::table_4096::BALANCED, order: setup.order }
 }
 
@@ -349,9 +382,9 @@ impl Ground {
         self.setup
     }
 
-    /// A planner for `target_fer`.
+    /// A planner for `target_fer`, one way.
     pub fn planner(&self, target_fer: f64) -> TablePlanner<'static> {
-        planner(&self.setup, target_fer)
+        planner(&self.setup, Strategy::Baseline, target_fer)
     }
 
     /// Runs `case`.
@@ -372,22 +405,24 @@ impl Ground {
         tamper: Tamper<'_>,
     ) -> Ended {
         let Self { setup, engine } = self;
-        let planner = planner(setup, case.target_fer);
+        let planner = planner(setup, case.device.strategy, case.target_fer);
         let (n, rounds) = (setup.code.n(), case.device.num_pairs as usize);
         let half = words_for(rounds);
         let (mut alice_words, mut bob_words) =
             (vec![!0; Alice::words(rounds, n)], vec![!0; Bob::words(rounds, n)]);
         let (mut first, mut second, mut string) = (vec![!0; half], vec![!0; half], vec![!0; half]);
         let most = rounds / 1000 + 8;
+        let mut padding = vec![!0; Alice::padding_words(setup, most)];
         let mut blocks = vec![Block::default(); most];
         let mut syndromes = vec![0; most * words_for(setup.code.m())];
         let terms = case.terms();
         let memory = AliceMemory {
             record: detectors[0].record(),
             words: &mut alice_words,
+            padding: &mut padding,
             strings: [&mut first, &mut second],
         };
-        let unbegun = |reason| Aborted { reason, spent: [LeakBits(0); 2], send: 0 };
+        let unbegun = |reason| Aborted { reason, spent: [LeakBits(0); 2], send: 0, estimate: None };
         let alice = Alice::new(*setup, terms, &planner, memory, Instant(0), Instant(0)).map_err(unbegun);
         let memory = BobMemory {
             record: detectors[1].record(),
@@ -442,7 +477,8 @@ impl Ground {
             now = now.max(next.into_iter().min().expect("a machine that waits for something"));
         }
         let (alices, bobs) = (alice.end(), bob.end());
-        let wiped = alice_words.iter().chain(&bob_words).chain(&syndromes).all(|word| *word == 0);
+        let wiped =
+            alice_words.iter().chain(&padding).chain(&bob_words).chain(&syndromes).all(|word| *word == 0);
         Ended {
             alice: alices.0,
             bob: bobs.0,
@@ -502,5 +538,50 @@ impl Case {
             assert!(used == 0 || string[words - 1] >> used == 0);
         }
         bob.believes()
+    }
+}
+
+/// Who sent a frame (whether Alice), which of theirs, where, and what happens to it, 0 to 6.
+pub type Fault = (bool, usize, usize, u8);
+
+/// Does to frames what `faults` say.
+#[derive(Debug)]
+pub struct Faults<'f> {
+    faults: &'f [Fault],
+    /// Whether a seed was among them: seeds are authenticated by the host, and nothing else would notice a change.
+    pub seeds: bool,
+}
+
+impl<'f> Faults<'f> {
+    /// Nothing yet.
+    pub const fn new(faults: &'f [Fault]) -> Self {
+        Self { faults, seeds: false }
+    }
+
+    /// What arrives of frame `i` of `from`.
+    pub fn frame(&mut self, from: From, i: usize, mut frame: Vec<u8>) -> Vec<Vec<u8>> {
+        let alice = from == From::Alice;
+        let Some((_, _, at, fault)) =
+            self.faults.iter().find(|(hers, number, ..)| *hers == alice && *number == i)
+        else {
+            return vec![frame];
+        };
+        self.seeds |= frame[1] == Kind::ToeplitzSeed as u8;
+        let change = (at >> 32) as u8 | 1;
+        let at = at % frame.len();
+        match fault {
+            0 => frame[at] ^= change,
+            1 => frame.truncate(at),
+            2 => return vec![],
+            3 => return vec![frame.clone(), frame],
+            // The head of a body, where its numbers are.
+            4 => {
+                let at = (HEADER + at % 16).min(frame.len() - 1);
+                frame[at] ^= change;
+            }
+            5 => frame[1] = change,
+            _ => frame[HEADER.min(at)..].fill(0xff),
+        }
+        vec![frame]
     }
 }

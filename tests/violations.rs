@@ -5,7 +5,8 @@ use caligo_core::bits;
 use caligo_core::decode::Outcome;
 use caligo_core::leakage::LeakBits;
 use caligo_core::ot::{
-    Abort, Aborted, Alice, AliceMemory, Bob, BobConfig, BobMemory, Event, Instant, NsmViolation, Step, Terms,
+    Abort, Aborted, Alice, AliceMemory, Bob, BobConfig, BobMemory, Event, Instant, NsmViolation, Start, Step,
+    Terms,
 };
 use caligo_core::security::Inequality;
 use caligo_core::wire::{self, HEADER, Kind, Message, Plain, Span, WireError};
@@ -63,6 +64,31 @@ fn impossible_parameters_do_not_begin() {
         assert_eq!(infeasible.0.name(), "storage");
     }
     assert!(ended.sent.iter().all(Vec::is_empty));
+}
+
+/// Where no prospects are asked for, what happened decides, and no promise is weaker.
+#[test]
+fn impossible_parameters_may_begin_and_release_nothing() {
+    let mut ground = Ground::default();
+    let mut case = Case { start: Start::Anyway, ..Case::good(SMALL, true, 7) };
+    case.targets.test_fraction = 0.1;
+    for (noise, rate) in [(1.0, 1.0), (0.75, 0.4)] {
+        (case.device.storage_noise_r, case.device.storage_rate_nu) = (Some(noise), rate);
+        let ended = ground.run(&case, &mut faithful);
+        let Err(Aborted { reason, estimate, .. }) = &ended.alice else { panic!("{ended:?}") };
+        let (Abort::EntropyDepleted(_) | Abort::QberThreshold(_)) = reason else { panic!("{reason}") };
+        assert!(estimate.is_some_and(|sample| sample.tested > 100 && sample.upper < 0.1), "{estimate:?}");
+        assert!(!kinds(&ended.sent[0]).contains(&Kind::Syndrome));
+        released_nothing(&ended, true);
+        released_nothing(&ended, false);
+    }
+    // Where there are prospects, nothing is different.
+    let good = |start| length_of(&Case { start, ..Case::good(SMALL, true, 8) });
+    assert!(good(Start::Anyway) == good(Start::IfPromising) && good(Start::Anyway) > 0);
+}
+
+fn length_of(case: &Case) -> usize {
+    Ground::default().run(case, &mut faithful).alice.unwrap().amplified.length
 }
 
 #[test]
@@ -304,8 +330,12 @@ fn a_host_that_breaks_its_side_of_the_contract_is_told() {
         (Event::Received(&[0; 12]), "wire"),
     ] {
         let (mut words, mut first, mut second) = (vec![1; Alice::words(alice.rounds, n)], vec![1], vec![1]);
-        let memory =
-            AliceMemory { record: alice.record(), words: &mut words, strings: [&mut first, &mut second] };
+        let memory = AliceMemory {
+            record: alice.record(),
+            words: &mut words,
+            padding: &mut [],
+            strings: [&mut first, &mut second],
+        };
         let machine = Alice::new(setup, terms, &planner, memory, Instant(0), Instant(0)).unwrap();
         assert_eq!(format!("{machine:?}"), "Alice { phase: \"greeting\", .. }");
         let mut out = vec![0; wire::MAX_FRAME];
@@ -337,8 +367,12 @@ fn a_host_that_breaks_its_side_of_the_contract_is_told() {
         let mut alice = alice.clone();
         change(&mut alice);
         let (mut words, mut first, mut second) = (vec![0; words], vec![1], vec![1]);
-        let memory =
-            AliceMemory { record: alice.record(), words: &mut words, strings: [&mut first, &mut second] };
+        let memory = AliceMemory {
+            record: alice.record(),
+            words: &mut words,
+            padding: &mut [],
+            strings: [&mut first, &mut second],
+        };
         Alice::new(setup, terms, &planner, memory, Instant(0), Instant(0)).map(drop).unwrap_err().name()
     };
     let enough = Alice::words(alice.rounds, n);

@@ -116,6 +116,7 @@ impl Parts {
             Kind::TestSample => P(Plain::TestSample(span)),
             Kind::TestBases => P(Plain::TestBases(span)),
             Kind::IndexLists => P(Plain::IndexLists(span)),
+            Kind::PairsWanted => P(Plain::PairsWanted(span)),
             Kind::TestOutcomes => D(Disclosing::TestOutcomes { offset: block, bits }),
             Kind::TestResult => P(Plain::TestResult { errors: block, effective_ppm: ppm }),
             Kind::Syndrome => D(Disclosing::Syndrome(syndrome)),
@@ -140,7 +141,7 @@ impl Parts {
 }
 
 /// Kinds that are sent.
-const KINDS: [Kind; 26] = [
+const KINDS: [Kind; 27] = [
     Kind::Hello,
     Kind::Agreement,
     Kind::DetectionCommitment,
@@ -164,6 +165,7 @@ const KINDS: [Kind; 26] = [
     Kind::Verify,
     Kind::VerifyResponse,
     Kind::Finish,
+    Kind::PairsWanted,
     Kind::ToeplitzSeed,
     Kind::Ack,
     Kind::Abort,
@@ -246,7 +248,7 @@ fn refusals() -> Vec<(String, u32, Vec<u8>, WireError)> {
     for found in [0, VERSION + 1, 0xff] {
         refuse(&format!("version_{found}"), head(0, &[found]), WireError::Version { found });
     }
-    for kind in [0x00, 0x03, 0x0f, 0x19, 0x1f, 0x2c, 0x42, 0xff] {
+    for kind in [0x00, 0x03, 0x0f, 0x19, 0x1f, 0x2d, 0x42, 0xff] {
         refuse(&format!("kind_{kind:02x}"), head(1, &[kind]), WireError::Unknown { kind });
     }
     refuse("reserved_first", head(2, &[0x80]), field("reserved: expected 0"));
@@ -269,8 +271,14 @@ fn refusals() -> Vec<(String, u32, Vec<u8>, WireError)> {
     refuse("policy", put(Kind::Hello, 1, &[3]), field(policy));
     refuse("agreed_policy", put(Kind::Agreement, 5, &[3]), field(policy));
     refuse("committed", put(Kind::Agreement, 4, &[2]), field("committed: expected 0 or 1"));
-    let spans =
-        [Kind::DetectionReport, Kind::BasisReveal, Kind::TestSample, Kind::TestBases, Kind::IndexLists];
+    let spans = [
+        Kind::DetectionReport,
+        Kind::BasisReveal,
+        Kind::TestSample,
+        Kind::TestBases,
+        Kind::IndexLists,
+        Kind::PairsWanted,
+    ];
     for kind in spans {
         refuse(&format!("{kind:?}_part"), put(kind, 0, &[2]), field("part: expected 0 or 1"));
     }

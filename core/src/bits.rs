@@ -111,6 +111,15 @@ pub fn extract(value: u64, mut mask: u64) -> u64 {
     out
 }
 
+/// The first one at `from` or after it.
+pub fn next_one(words: &[u64], from: usize) -> Option<usize> {
+    let first = from / WORD_BITS;
+    let head = words.get(first)? & u64::MAX << (from % WORD_BITS);
+    let rest = words.iter().enumerate().skip(first + 1).map(|(w, &word)| (w, word));
+    let (w, word) = core::iter::once((first, head)).chain(rest).find(|(_, word)| *word != 0)?;
+    Some(w * WORD_BITS + word.trailing_zeros() as usize)
+}
+
 /// Iterates over the positions of the ones, ascending.
 pub fn ones(words: &[u64]) -> impl Iterator<Item = usize> + '_ {
     words.iter().enumerate().flat_map(|(w, &word)| {

@@ -16,8 +16,10 @@
 //!   TEST_SAMPLE                             ────────────▶     if the error rate is estimated
 //!   ◀────────────     TEST_BASES, TEST_OUTCOMES
 //!   TEST_OUTCOMES                           ────────────▶
-//!   ◀────────────                           INDEX_LISTS       the last that he sends
+//!   ◀────────────                           INDEX_LISTS       the last that he sends, one way
 //!   SYNDROME for each block of either set   ────────────▶
+//!   ◀────────────                           PAIRS_WANTED      these three if blind: BLIND_INIT for SYNDROME,
+//!   BLIND_REVEAL for each pair, both sets   ────────────▶     then as many rounds as the plan has steps
 //!   VERIFY for either set                   ────────────▶
 //!   TOEPLITZ_SEED for either set            ────────────▶
 //! ```
@@ -26,6 +28,9 @@
 //! depends on a decoder, nor on anything after his sets: where decoding fails he ends with a random string and knows it
 //! ([`BobDone::failure`]), and where she breaks the protocol he falls silent. What a phase promises the next is in
 //! [`contract`].
+//!
+//! [`Correction::BlindUnder`] is the one exception: there he says which blocks did not decode, which is safe if her
+//! syndromes are honest, and tells his choice if they are not.
 
 use core::fmt;
 
@@ -33,6 +38,7 @@ use crate::amplify::{Portable, Toeplitz};
 use crate::code::LengthError;
 use crate::decode::Outcome;
 use crate::leakage::{LeakBits, Policy};
+use crate::qber::Estimate;
 use crate::security::{Forecast, NsmParameters, Proof, Targets};
 use crate::wire::{Agreement, MAX_BITS, Strategy};
 
@@ -119,6 +125,8 @@ pub struct Aborted {
     pub spent: [LeakBits; 2],
     /// Bytes of `out` that tell the peer: none once Bob has sent his sets, for then nothing he does may be seen.
     pub send: usize,
+    /// What the rounds disclosed had shown, as far as this party had come to know it.
+    pub estimate: Option<Estimate>,
 }
 
 /// Functions that a host may compute better than this crate.
@@ -143,6 +151,63 @@ pub trait Primitives {
     }
 }
 
+/// The assumption that Alice is honest but curious: she follows the protocol, and only looks at what she gets. An Alice
+/// who sends one false syndrome learns Bob's choice from what he asks for, if he corrects errors blindly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SemiHonestAlice;
+
+/// How errors are corrected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Correction {
+    /// One syndrome for each block, and no answer: safe whatever Alice does.
+    #[default]
+    OneWay,
+    /// Padding of the blocks that did not decode is revealed in rounds, of both sets alike.
+    BlindUnder(SemiHonestAlice),
+}
+
+impl Correction {
+    /// The strategy by which it plans blocks.
+    pub const fn strategy(self) -> Strategy {
+        match self {
+            Self::OneWay => Strategy::Baseline,
+            Self::BlindUnder(_) => Strategy::Blind,
+        }
+    }
+
+    /// Whether errors can be corrected so with `strategy`.
+    ///
+    /// # Errors
+    /// What was expected, in words that begin with a key of the parameters.
+    pub const fn check(self, strategy: Strategy) -> Result<(), &'static str> {
+        match (strategy, self) {
+            (Strategy::Baseline, Self::OneWay) | (Strategy::Blind, Self::BlindUnder(_)) => Ok(()),
+            (Strategy::Blind, Self::OneWay) => Err(
+                "strategy: expected baseline, or blind with assume: semi_honest_alice, for an Alice who sends a false \
+                 syndrome learns from Bob's answers what he chose",
+            ),
+            (Strategy::Baseline, Self::BlindUnder(_)) => Err(
+                "assume: expected nothing, or semi_honest_alice with strategy: blind, for baseline assumes nothing",
+            ),
+            (Strategy::Symmetric, _) => Err(
+                "strategy: expected baseline, or blind with assume: semi_honest_alice, for the positions that Bob asks for \
+                 tell Alice what he chose",
+            ),
+        }
+    }
+}
+
+/// Whether a transfer begins if no string would be secure on average.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Start {
+    /// It does not: [`Abort::Infeasible`].
+    #[default]
+    IfPromising,
+    /// It does, for experiments that look for the limits: it ends where a phase's promise fails by its own numbers. No
+    /// promise is weaker for that, and what is not secure is not released.
+    Anyway,
+}
+
 /// What both parties must agree on, and what each has.
 #[derive(Clone, Copy)]
 pub struct Terms<'a> {
@@ -150,13 +215,19 @@ pub struct Terms<'a> {
     pub parameters: NsmParameters,
     /// Failures allowed, part of the rounds that is tested.
     pub targets: Targets,
+    /// Fingerprint of code and orders ([`reconcile::fingerprint`](crate::reconcile::fingerprint)).
+    pub code: u64,
     /// By which argument lengths are computed. Nothing here keeps Bob from choosing his sets, which
     /// [`Proof::MaxBound`] takes for granted.
     pub proof: Proof,
+    /// Whether it begins without prospects. Each party's own.
+    pub start: Start,
     /// How disclosures are charged.
     pub policy: Policy,
     /// Whether Bob commits to his detections before the bases and tells them after, instead of telling them before.
     pub committed: bool,
+    /// How errors are corrected: as the parameters' strategy says.
+    pub correction: Correction,
     /// Most bits that may be charged to either set, if that is less than what the proof allows. Alice's own.
     pub cap: LeakBits,
     /// Bits of a string in one frame: a multiple of 64, at most [`MAX_BITS`]. Each party's own.
@@ -171,8 +242,10 @@ impl fmt::Debug for Terms<'_> {
             .field("parameters", &self.parameters)
             .field("targets", &self.targets)
             .field("proof", &self.proof)
+            .field("start", &self.start)
             .field("policy", &self.policy)
             .field("committed", &self.committed)
+            .field("correction", &self.correction)
             .finish_non_exhaustive()
     }
 }
@@ -195,25 +268,23 @@ impl Terms<'_> {
             return Err(Abort::Host("chunk_bits: expected a multiple of 64 that fits a frame"));
         }
         let record = self.parameters.record();
-        if record.strategy != Strategy::Baseline {
-            return Err(Abort::Host(
-                "strategy: expected baseline, for interaction tells Alice what Bob chose",
-            ));
-        }
+        self.correction.check(record.strategy).map_err(Abort::Host)?;
         if record.num_pairs != rounds as u64 || rounds > u32::MAX as usize {
             return Err(Abort::Host("record: expected as many rounds as parameters say, below 2^32"));
         }
         let forecast = Forecast::of(&self.parameters, &self.targets);
-        forecast.feasible(self.proof).map_err(Abort::Infeasible)?;
+        if self.start == Start::IfPromising {
+            forecast.feasible(self.proof).map_err(Abort::Infeasible)?;
+        }
         Ok(forecast)
     }
 
-    fn agreement(&self, setup: &Setup<'_>) -> Agreement {
+    fn agreement(&self) -> Agreement {
         Agreement {
             rounds: self.parameters.record().num_pairs as u32,
             committed: self.committed,
             policy: self.policy,
-            code: crate::reconcile::fingerprint(&setup.code, &setup.order),
+            code: self.code,
             terms: self.fingerprint(),
         }
     }
@@ -234,7 +305,8 @@ impl Terms<'_> {
             targets.efficiency,
             targets.test_fraction,
         ];
-        let rest = [record.delta_t_ns, record.pairs as u64, self.proof as u64];
+        let blind = u64::from(self.correction != Correction::OneWay);
+        let rest = [record.delta_t_ns, record.pairs as u64, self.proof as u64, blind];
         fingerprint(numbers.into_iter().map(f64::to_bits).chain(rest))
     }
 

@@ -112,5 +112,5 @@ fn aborted(reason: Abort, sequence: u32, out: &mut [u8]) -> Aborted {
         Abort::Peer(_) => 0,
         _ => wire::encode(out, sequence, &Plain::Abort { reason: reason.code() }).unwrap_or(0),
     };
-    Aborted { reason, spent: [LeakBits(0); 2], send }
+    Aborted { reason, spent: [LeakBits(0); 2], send, estimate: None }
 }

@@ -162,7 +162,8 @@ pub fn encode(out: &mut [u8], sequence: u32, message: &Plain<'_>) -> Result<usiz
         | Plain::BasisReveal(span)
         | Plain::TestSample(span)
         | Plain::TestBases(span)
-        | Plain::IndexLists(span) => {
+        | Plain::IndexLists(span)
+        | Plain::PairsWanted(span) => {
             w.part(span.part);
             w.u32(span.offset);
             w.bits(&span.bits);
@@ -307,6 +308,11 @@ pub fn frame_length(header: &[u8]) -> Result<Option<usize>, WireError> {
     if length > MAX_BODY { Err(WireError::Oversized) } else { Ok(Some(HEADER + length)) }
 }
 
+/// Kind of the frame that begins with `header`; `None` if it is not complete so far, or there is no such kind.
+pub fn kind(header: &[u8]) -> Option<Kind> {
+    header.get(1).copied().and_then(Kind::from_byte)
+}
+
 /// Reads one whole frame, which must have sequence number `expected`.
 ///
 /// # Errors
@@ -392,6 +398,7 @@ fn body<'a>(kind: Kind, r: &mut Reader<'a>) -> Result<Message<'a>, WireError> {
         Kind::TestSample => P(Plain::TestSample(span(r)?)),
         Kind::TestBases => P(Plain::TestBases(span(r)?)),
         Kind::IndexLists => P(Plain::IndexLists(span(r)?)),
+        Kind::PairsWanted => P(Plain::PairsWanted(span(r)?)),
     })
 }
 

@@ -13,7 +13,8 @@ use std::cell::Cell;
 use caligo_core::bits::{self, words_for};
 use caligo_core::leakage::{LeakBits, Policy};
 use caligo_core::ot::{
-    Alice, AliceMemory, Block, Bob, BobConfig, BobDone, BobMemory, Instant, Primitives, Terms,
+    Alice, AliceMemory, Block, Bob, BobConfig, BobDone, BobMemory, Correction, Instant, Primitives, Start,
+    Terms,
 };
 use caligo_core::security::{NsmParameters, NsmRecord, Proof, TargetRecord, Targets};
 use caligo_core::sift::Record;
@@ -83,9 +84,12 @@ fn terms(p: &mut Program<'_>, flags: u8, rounds: usize) -> Terms<'static> {
     Terms {
         parameters: NsmParameters::new(record).expect("in range"),
         targets: Targets::new(targets).expect("in range"),
+        code: 0,
+        start: Start::IfPromising,
         proof: if flags & 8 != 0 { Proof::MaxBound } else { Proof::StrongConverse },
         policy: [Policy::Exact, Policy::SyndromeCap, Policy::Conservative][p.below(3)],
         committed: flags & 2 != 0,
+        correction: Correction::OneWay,
         cap: LeakBits(if flags & 16 != 0 { p.short().into() } else { u64::MAX }),
         chunk_bits: 64 * (1 + p.below(8)),
         primitives: &Mix,
@@ -131,6 +135,7 @@ pub fn run(bytes: &[u8]) {
         let memory = AliceMemory {
             record: alice.record(rounds),
             words: &mut alice_words,
+            padding: &mut [],
             strings: [&mut first, &mut second],
         };
         let machine = Alice::new(setup, terms, &planner, memory, Instant(0), Instant(0));

@@ -184,7 +184,7 @@ impl From<Inequality> for InequalityFigures {
 
 /// All figures for `parameters`.
 pub fn report(parameters: &Parameters) -> Report {
-    let Parameters { nsm, targets } = parameters;
+    let Parameters { nsm, targets, .. } = parameters;
     let forecast = Forecast::of(nsm, targets);
     let memory = nsm.memory();
     let qber = forecast.coincidences.qber;

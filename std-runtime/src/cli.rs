@@ -142,7 +142,7 @@ impl Cli {
 #[derive(Debug, Args)]
 struct CodeArgs {
     /// Built-in mother code, by its length in bits: 4096, 8192, 16384 or 65536, or `auto` for the one that
-    /// serves a key best [default: auto for sessions, 4096 otherwise].
+    /// discloses least [default: auto where keys or strings are made, 4096 otherwise].
     #[arg(long, value_name = "N|auto", conflicts_with = "matrix", value_parser = parse_code)]
     code: Option<CodeChoice>,
     /// Matrix file (.qc, .alist, .npz) instead of the built-in mother code.
@@ -180,6 +180,17 @@ impl CodeArgs {
     fn load_or(
         &self,
         matrix: Option<&Path>,
+    /// The code named, or the mother code that `choose` finds.
+    fn load_or_choose<E: From<LibraryError>>(
+        &self,
+        choose: impl FnOnce() -> Result<Mother, E>,
+    ) -> Result<Library, E> {
+        match self.load_or(None, None)? {
+            Some(library) => Ok(library),
+            None => choose().map(Library::mother),
+        }
+    }
+
         patterns: Option<&Path>,
     ) -> Result<Option<Library>, LibraryError> {
         match (self.code, &self.matrix) {

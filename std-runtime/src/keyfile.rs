@@ -247,6 +247,9 @@ fn fill(out: &mut dyn Write, key: &Key, format: Format) -> io::Result<()> {
     }
 }
 
+/// How the names of files begin that are not in their place yet. A killed process leaves them.
+pub(crate) const UNFINISHED: &str = ".caligo-";
+
 /// Who may read a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
@@ -324,7 +327,7 @@ fn stage(
         return Err(io::Error::new(io::ErrorKind::NotFound, text));
     }
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".caligo-");
+    builder.prefix(UNFINISHED);
     #[cfg(unix)]
     if access == Access::Shared {
         use std::os::unix::fs::PermissionsExt;
@@ -338,6 +341,18 @@ fn stage(
     }
     file.as_file().sync_all()?;
     Ok(Staged::Beside(file, path))
+}
+
+/// Makes the name of the file or folder at `path`, which was made or renamed, survive a power failure.
+pub(crate) fn sync_name(path: &Path) -> io::Result<()> {
+    // The name may be a link to a file elsewhere.
+    let path = fs::canonicalize(path)?;
+    #[cfg(unix)]
+    let named = fs::File::open(path.parent().unwrap_or(Path::new("/")))?;
+    // A directory cannot be flushed there; flushing the file writes the journal that has its name.
+    #[cfg(not(unix))]
+    let named = fs::OpenOptions::new().write(true).open(path)?;
+    named.sync_all()
 }
 
 #[cfg(test)]

@@ -23,6 +23,8 @@ use crate::config::Strategy;
 use crate::config::qkd::Parameters;
 use crate::kernel::Effort;
 use crate::matrix::library::{Library, LibraryError};
+use crate::matrix::mother::Mother;
+use crate::session::choice;
 use crate::session::local::{self as session, Ground, QberSource, SessionError};
 
 /// Most rounds of a run on a host: each takes about three bytes of memory.
@@ -75,11 +77,28 @@ impl From<Abort> for QkdError {
     }
 }
 
+/// The mother code by which runs disclose least: a function of device and failures alone, so that both parties come to the
+/// same one, whatever strategy Alice chooses.
+///
+/// # Errors
+/// [`QkdError`] if no key is to be expected, or no code can correct so many errors.
+pub fn choose(parameters: &Parameters) -> Result<Mother, QkdError> {
+    let forecast = KeyForecast::of(&parameters.device, &parameters.targets);
+    forecast.feasible().map_err(QkdError::Infeasible)?;
+    let (mother, _) = choice::choose_planned(2 * forecast.counts.kept as usize, |_| session::Config {
+        qber: QberSource::Given(forecast.qber),
+        ..session::Config::of(Strategy::Baseline)
+    })
+    .map_err(SessionError::from)?;
+    Ok(mother)
+}
+
 /// What all runs of a command have in common.
 #[derive(Debug)]
 pub struct Stage<'a> {
     library: &'a Library,
     config: Config,
+    code_bits: usize,
     terms: Terms,
 }
 
@@ -105,12 +124,17 @@ impl<'a> Stage<'a> {
             // Whole words.
             chunk_bits: MAX_BITS / 64 * 64,
         };
-        Ok(Self { library, config, terms })
+        Ok(Self { library, config, code_bits: library.code()?.n(), terms })
     }
 
     /// How.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Length of the code.
+    pub fn code_bits(&self) -> usize {
+        self.code_bits
     }
 
     /// Rounds of a run.

@@ -6,7 +6,7 @@ use super::contract::Condition;
 use crate::code::LengthError;
 use crate::leakage::BudgetExceeded;
 use crate::puncture::PatternError;
-use crate::qber::QberThreshold;
+use crate::qber::{Estimate, QberThreshold};
 use crate::rate::RateError;
 use crate::security::{Inequality, Infeasible};
 use crate::sift::UnlikelyCount;
@@ -110,6 +110,14 @@ impl Abort {
         }
     }
 
+    /// The sample that it is about, if it is about one.
+    pub(super) const fn estimate(&self) -> Option<Estimate> {
+        match self {
+            Self::QberThreshold(threshold) => Some(threshold.estimate),
+            _ => None,
+        }
+    }
+
     /// Its name in reports.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -173,7 +181,7 @@ impl fmt::Display for Abort {
                 f.write_str("commitment: the detections are not those committed to")
             }
             Self::Peer(code) => {
-                write!(f, "the peer ended the transfer: {} (code {code})", Self::name_of(*code))
+                write!(f, "the peer ended it: {} (code {code})", Self::name_of(*code))
             }
         }
     }

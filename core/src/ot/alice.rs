@@ -1,16 +1,18 @@
 //! The party with two strings: she tells bases, syndromes, tags and seeds, for both sets alike.
 
+mod reveals;
 mod sifting;
 mod transfer;
 
 use core::fmt;
 use core::mem;
 
-use super::blocks::Shape;
+use super::blocks::{Shape, padding_words};
 use super::contract::{Amplified, Detected, Estimated, Sifted};
 use super::{Abort, Aborted, BATCH, Effect, Event, GONE, Instant, NsmViolation, Setup, Step, Terms};
 use crate::bits::words_for;
 use crate::leakage::{self, Disclosure, LeakBits, Ledger, Permit, Receipt};
+use crate::qber::Estimate;
 use crate::reconcile::plan::Planner;
 use crate::sift::Record;
 use crate::spans::rows;
@@ -22,6 +24,9 @@ pub struct AliceMemory<'m> {
     pub record: Record<'m>,
     /// [`Alice::words`] words. They are zeros when the machine is gone.
     pub words: &'m mut [u64],
+    /// Padding that may be revealed, if errors are corrected blindly: [`Alice::padding_words`] words, else none. They are
+    /// zeros when the machine is gone.
+    pub padding: &'m mut [u64],
     /// Where her strings go; each has at least one word, and no string is longer than fits.
     pub strings: [&'m mut [u64]; 2],
 }
@@ -41,6 +46,7 @@ struct Held<'m> {
 impl Drop for Held<'_> {
     fn drop(&mut self) {
         self.memory.words.fill(0);
+        self.memory.padding.fill(0);
         if !self.done {
             self.memory.strings.iter_mut().for_each(|string| string.fill(0));
         }
@@ -49,8 +55,10 @@ impl Drop for Held<'_> {
 
 /// Strings of a bit a round, each in words of their own.
 struct Rows<'w> {
-    /// Bob's report, then rounds that both detected, then those of them that were not disclosed.
+    /// Bob's report, then rounds that both detected, then those of them that were not disclosed; at the end pairs that
+    /// Bob wanted in the last round.
     common: &'w mut [u64],
+    /// Rounds that are disclosed; at the end pairs that Bob wants in this round.
     sample: &'w mut [u64],
     /// The two sets; before that, Bob's bases and outcomes in the sample.
     sets: [&'w mut [u64]; 2],
@@ -119,13 +127,22 @@ enum Phase {
         at: usize,
     },
     Blocks {
-        sifted: Sifted,
+        course: Course,
         number: u32,
         shape: Shape,
     },
+    /// Pairs of blocks that Bob wants more of, up to bit `at`.
+    AwaitWanted {
+        course: Course,
+        round: u8,
+        at: usize,
+    },
+    Reveal {
+        course: Course,
+        reveal: Reveal,
+    },
     Tag {
-        sifted: Sifted,
-        blocks: u32,
+        course: Course,
         set: usize,
     },
     Seed {
@@ -137,6 +154,29 @@ enum Phase {
         amplified: Amplified,
     },
     Over,
+}
+
+/// The sets, and what has been sent of them.
+#[derive(Debug)]
+struct Course {
+    sifted: Sifted,
+    /// Blocks of each set sent so far.
+    blocks: u32,
+    /// Rounds of reveals: as many as the block sent has that may need most.
+    rounds: u8,
+    /// Pairs of reveals.
+    reveals: u32,
+}
+
+/// What is revealed next: `count` positions of a pair of blocks.
+#[derive(Debug)]
+struct Reveal {
+    round: u8,
+    pair: usize,
+    shape: Shape,
+    count: u16,
+    /// The leave for the second block, once the first is told.
+    second: Option<Permit>,
 }
 
 /// What follows the bases.
@@ -170,7 +210,8 @@ impl Phase {
                 "estimating the error rate"
             }
             Self::AwaitSets { .. } => "taking sets",
-            Self::Blocks { .. } | Self::Tag { .. } | Self::Seed { .. } => "sending",
+            Self::AwaitWanted { .. } => "taking pairs wanted",
+            Self::Blocks { .. } | Self::Reveal { .. } | Self::Tag { .. } | Self::Seed { .. } => "sending",
             Self::Finished { .. } | Self::Over => "done",
         }
     }
@@ -184,6 +225,7 @@ impl Phase {
                 | Self::AwaitOpening { .. }
                 | Self::AwaitTest { .. }
                 | Self::AwaitSets { .. }
+                | Self::AwaitWanted { .. }
         )
     }
 
@@ -223,6 +265,7 @@ pub struct Alice<'m> {
     sent: u32,
     received: u32,
     deadline: Instant,
+    estimate: Option<Estimate>,
 }
 
 impl fmt::Debug for Alice<'_> {
@@ -235,6 +278,11 @@ impl<'m> Alice<'m> {
     /// Words of [`AliceMemory::words`] for `rounds` rounds and a code of `n` bits.
     pub const fn words(rounds: usize, n: usize) -> usize {
         ROWS[0] * words_for(rounds) + ROWS[1] * words_for(n)
+    }
+
+    /// Words of [`AliceMemory::padding`] for sets of at most `blocks` blocks, if errors are corrected blindly.
+    pub const fn padding_words(setup: &Setup<'_>, blocks: usize) -> usize {
+        2 * blocks * padding_words(setup)
     }
 
     /// A machine that begins at `now`, after the rounds: their last was over at `last_round`.
@@ -262,6 +310,7 @@ impl<'m> Alice<'m> {
             return Err(Abort::Host("strings: expected at least one word each"));
         }
         held.memory.words.fill(0);
+        held.memory.padding.fill(0);
         Ok(Self {
             setup,
             terms,
@@ -274,6 +323,7 @@ impl<'m> Alice<'m> {
             sent: 0,
             received: 0,
             deadline: Instant(now.0.saturating_add(setup.timeout_us)),
+            estimate: None,
         })
     }
 
@@ -307,14 +357,14 @@ impl<'m> Alice<'m> {
                     self.held.done = true;
                     Step::Done(AliceDone { amplified })
                 }
-                _ => Step::Abort(Aborted { reason: GONE, spent, send: 0 }),
+                _ => Step::Abort(Aborted { reason: GONE, spent, send: 0, estimate: self.estimate }),
             },
             Err(reason) => {
                 let send = match reason {
                     Abort::Peer(_) => 0,
                     _ => wire::encode(out, self.sent, &Plain::Abort { reason: reason.code() }).unwrap_or(0),
                 };
-                Step::Abort(Aborted { reason, spent, send })
+                Step::Abort(Aborted { reason, spent, send, estimate: reason.estimate().or(self.estimate) })
             }
         }
     }
@@ -352,6 +402,7 @@ impl<'m> Alice<'m> {
                 | Kind::TestBases
                 | Kind::TestOutcomes
                 | Kind::IndexLists
+                | Kind::PairsWanted
         );
         let detections = matches!(kind, Kind::DetectionCommitment | Kind::DetectionReport);
         if of_bob && phase.is_before_bases() {

@@ -2,10 +2,11 @@
 //!
 //! Blocks are numbered 2k for block k of set 0 and 2k + 1 for that of set 1.
 
-use super::{Abort, Setup, Terms};
+use super::{Abort, Correction, Setup, Terms};
+use crate::bits;
 use crate::leakage::{Disclosure, LeakBits, Ledger};
 use crate::puncture::Pattern;
-use crate::reconcile::plan::Planner;
+use crate::reconcile::plan::{Plan, Planner};
 use crate::reconcile::{from_ppm, to_ppm};
 use crate::verify::TAG_BITS;
 
@@ -38,6 +39,10 @@ pub(super) struct Shape {
     pub(super) shortened: u16,
     /// Error rate in millionths.
     pub(super) qber_ppm: u32,
+    /// How often some of its padding may be revealed.
+    pub(super) steps: u8,
+    /// Positions revealed so far: the last of those punctured at first.
+    pub(super) revealed: u16,
 }
 
 impl Shape {
@@ -45,29 +50,35 @@ impl Shape {
     pub(super) fn new(
         n: usize,
         (punctured, shortened): (u16, u16),
-        qber_ppm: u32,
+        (qber_ppm, steps): (u32, u8),
         start: usize,
         set_bits: usize,
     ) -> Option<Self> {
         let payload = n.checked_sub(usize::from(punctured) + usize::from(shortened))?;
         let fits = payload > 0 && payload <= set_bits - start;
-        fits.then_some(Self { start, payload, punctured, shortened, qber_ppm })
+        fits.then_some(Self { start, payload, punctured, shortened, qber_ppm, steps, revealed: 0 })
     }
 
-    /// The next block by the planner.
+    /// The next block by the planner, with its plan.
     pub(super) fn plan(
         setup: &Setup<'_>,
+        correction: Correction,
         planner: &dyn Planner,
         qber: f64,
         start: usize,
         set_bits: usize,
-    ) -> Result<Self, Abort> {
+    ) -> Result<(Self, Plan), Abort> {
         // As Bob will read it.
         let qber_ppm = to_ppm(Some(qber));
         let plan = planner.plan(from_ppm(qber_ppm), set_bits - start)?;
         let size = (plan.punctured, plan.shortened);
-        Self::new(setup.code.n(), size, qber_ppm, start, set_bits)
-            .ok_or(Abort::Host("plan: expected a payload of at most what is left of the set"))
+        let steps = match correction {
+            Correction::OneWay => 0,
+            Correction::BlindUnder(_) => steps(&plan).count() as u8,
+        };
+        let shape = Self::new(setup.code.n(), size, (qber_ppm, steps), start, set_bits)
+            .ok_or(Abort::Host("plan: expected a payload of at most what is left of the set"))?;
+        Ok((shape, plan))
     }
 
     pub(super) const fn end(&self) -> usize {
@@ -85,8 +96,39 @@ impl Shape {
         punctured: &'w mut [u64],
         shortened: &'w mut [u64],
     ) -> Result<Pattern<'w>, Abort> {
-        Ok(setup.order.pattern(self.punctured.into(), self.shortened.into(), punctured, shortened)?)
+        let (p, s) = (usize::from(self.punctured), usize::from(self.shortened));
+        setup.order.pattern(p, s, punctured, shortened)?;
+        let prefix = setup.order.puncture();
+        for &position in prefix.get(p - usize::from(self.revealed)..p).unwrap_or_default() {
+            bits::set(punctured, position.into(), false);
+            bits::set(shortened, position.into(), true);
+        }
+        Ok(Pattern::from_masks(setup.code.n(), punctured, shortened)?)
     }
+
+    /// Marks the `count` positions that are revealed next: the last that are still punctured.
+    pub(super) fn mark_next(&self, setup: &Setup<'_>, count: u16, mask: &mut [u64]) {
+        mask.fill(0);
+        let end = usize::from(self.punctured - self.revealed);
+        let next = setup.order.puncture().get(end.saturating_sub(count.into())..end);
+        next.unwrap_or_default().iter().for_each(|&position| bits::set(mask, position.into(), true));
+    }
+}
+
+/// How many positions of a block are revealed after its first, second, ... failure: padding alone, as far as there is
+/// any.
+pub(super) fn steps(plan: &Plan) -> impl Iterator<Item = u16> {
+    let mut left = plan.punctured;
+    plan.steps().iter().map_while(move |&step| {
+        let step = step.min(left);
+        left -= step;
+        (step > 0).then_some(step)
+    })
+}
+
+/// Words for the padding of one block.
+pub(super) const fn padding_words(setup: &Setup<'_>) -> usize {
+    bits::words_for(setup.order.puncture().len())
 }
 
 /// What a fresh syndrome of `pattern` discloses.
@@ -96,11 +138,35 @@ pub(super) fn disclosure(setup: &Setup<'_>, pattern: &Pattern<'_>) -> Disclosure
     Disclosure::Syndrome { bits: setup.code.m() as u64, exact: exact as u64 }
 }
 
+/// What revealing the next `count` positions of `shape` discloses.
+pub(super) fn reveal_disclosure(
+    setup: &Setup<'_>,
+    shape: Shape,
+    count: u16,
+    [punctured, shortened]: [&mut [u64]; 2],
+) -> Result<Disclosure, Abort> {
+    let rank = setup.masking.rank;
+    let mut leak = |revealed: u16| -> Result<usize, Abort> {
+        let pattern = Shape { revealed, ..shape }.pattern(setup, punctured, shortened)?;
+        Ok(rank.saturating_sub(setup.masking.masked(pattern.punctured())).min(pattern.payload()))
+    };
+    let exact = leak(shape.revealed + count)? - leak(shape.revealed)?;
+    Ok(Disclosure::Reveal { padding: count.into(), payload: 0, exact: exact as u64 })
+}
+
 /// Tag of a set.
 pub(super) const TAG: Disclosure = Disclosure::Tag { bits: TAG_BITS as u64 };
 
-/// What either set will be charged for all its blocks and its tag, found out before any of it is sent; and the
-/// number of blocks.
+/// What there will be of either set, found out before any of it is sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Survey {
+    /// Blocks.
+    pub(super) blocks: u32,
+    /// Charged for their syndromes and the tag. Reveals come on top.
+    pub(super) leak: LeakBits,
+}
+
+/// The survey of sets of `set_bits` bits.
 pub(super) fn survey(
     setup: &Setup<'_>,
     terms: &Terms<'_>,
@@ -108,15 +174,15 @@ pub(super) fn survey(
     qber: f64,
     set_bits: usize,
     [punctured, shortened]: [&mut [u64]; 2],
-) -> Result<(LeakBits, u32), Abort> {
+) -> Result<Survey, Abort> {
     let mut ledger = Ledger::new(terms.policy, LeakBits(u64::MAX));
     let (mut at, mut blocks) = (0, 0);
     while at < set_bits {
-        let shape = Shape::plan(setup, planner, qber, at, set_bits)?;
+        let (shape, _) = Shape::plan(setup, terms.correction, planner, qber, at, set_bits)?;
         let pattern = shape.pattern(setup, punctured, shortened)?;
         let (charged, _unused) = ledger.charge(disclosure(setup, &pattern))?;
         (ledger, at, blocks) = (charged, shape.end(), blocks + 1);
     }
     let (ledger, _unused) = ledger.charge(TAG)?;
-    Ok((ledger.close().total(), blocks))
+    Ok(Survey { blocks, leak: ledger.close().total() })
 }

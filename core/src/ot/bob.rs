@@ -1,16 +1,22 @@
-//! The party with a choice: he reports what he detected, divides the rounds, and from then on is silent.
+//! The party with a choice: he reports what he detected, divides the rounds, and from then on is silent, or after he has
+//! said which blocks need more.
 
+mod asking;
 mod decoding;
+mod phase;
 mod sifting;
 
 use core::fmt;
 use core::mem;
 
-use super::blocks::{Block, Shape};
-use super::contract::{Detected, Estimated, Sifted};
+use phase::{AfterReport, Asking, Phase, Silent};
+
+use super::blocks::Block;
+use super::contract::Sifted;
 use super::{Abort, Aborted, BATCH, Effect, Event, Failure, Instant, NsmViolation, Setup, Step, Terms};
 use crate::bits::words_for;
 use crate::leakage::{LeakBits, Ledger};
+use crate::qber::Estimate;
 use crate::sift::{Record, THINNING};
 use crate::spans::rows;
 use crate::verify::collision_log2;
@@ -77,6 +83,7 @@ struct Rows<'w> {
     common: &'w mut [u64],
     /// Alice's bases; at the end the seed.
     hers: &'w mut [u64],
+    /// Rounds that are disclosed; at the end pairs of blocks that he asked for.
     sample: &'w mut [u64],
     /// Rounds with equal bases; before that, his bases in the sample.
     matching: &'w mut [u64],
@@ -96,131 +103,6 @@ struct Rows<'w> {
 
 /// Rows of a bit a round, and of a bit of a frame.
 const ROWS: [usize; 2] = [8, 5];
-
-/// What he does, with what the phases before have promised.
-#[derive(Debug)]
-enum Phase {
-    AwaitGreeting,
-    Greeting,
-    /// Clicks of the better basis are thinned out, up to this word.
-    Thin {
-        word: usize,
-    },
-    Nonce,
-    Commitment {
-        nonce: [u64; 4],
-    },
-    Opening {
-        nonce: [u64; 4],
-        detected: Detected,
-    },
-    Report {
-        after: AfterReport,
-        at: usize,
-    },
-    AwaitBases {
-        fixed: Instant,
-        nonce: Option<[u64; 4]>,
-        part: u8,
-        at: usize,
-    },
-    AwaitSample {
-        detected: Detected,
-        at: usize,
-    },
-    Bases {
-        detected: Detected,
-        size: usize,
-        at: usize,
-    },
-    Outcomes {
-        detected: Detected,
-        size: usize,
-        at: usize,
-    },
-    AwaitOutcomes {
-        detected: Detected,
-        size: usize,
-        at: usize,
-    },
-    Truncate {
-        estimated: Estimated,
-    },
-    Sets {
-        sifted: Sifted,
-        part: u8,
-        at: usize,
-    },
-    Silent(Silent),
-    Over,
-}
-
-/// What follows the report.
-#[derive(Debug)]
-enum AfterReport {
-    Bases,
-    Test(Detected),
-}
-
-/// After the sets: he listens, decodes, and says nothing.
-#[derive(Debug)]
-struct Silent {
-    sifted: Sifted,
-    /// Number of the next block, and the last one's shape.
-    number: u32,
-    shape: Shape,
-    /// Key and tag of each set.
-    tags: [Option<(u64, u64)>; 2],
-    /// Set and bit of the next part of a seed; bits of each seed, once they are known.
-    seed: (usize, usize),
-    seed_bits: Option<usize>,
-    /// Blocks given to a decoder, and come back.
-    given: usize,
-    back: usize,
-}
-
-impl Silent {
-    const fn heard_all(&self) -> bool {
-        self.seed.0 == 2
-    }
-
-    /// Bits of his string, once a seed has come.
-    fn length(&self) -> usize {
-        self.seed_bits.map_or(0, |total| (total + 1).saturating_sub(self.sifted.set_bits))
-    }
-}
-
-impl Phase {
-    const fn name(&self) -> &'static str {
-        match self {
-            Self::AwaitGreeting | Self::Greeting => "greeting",
-            Self::Thin { .. }
-            | Self::Nonce
-            | Self::Commitment { .. }
-            | Self::Opening { .. }
-            | Self::Report { .. } => "reporting detections",
-            Self::AwaitBases { .. } => "taking bases",
-            Self::AwaitSample { .. }
-            | Self::Bases { .. }
-            | Self::Outcomes { .. }
-            | Self::AwaitOutcomes { .. } => "estimating the error rate",
-            Self::Truncate { .. } | Self::Sets { .. } => "dividing rounds",
-            Self::Silent(_) => "listening",
-            Self::Over => "done",
-        }
-    }
-
-    const fn is_waiting(&self) -> bool {
-        match self {
-            Self::AwaitGreeting
-            | Self::AwaitBases { .. }
-            | Self::AwaitSample { .. }
-            | Self::AwaitOutcomes { .. } => true,
-            Self::Silent(silent) => !silent.heard_all(),
-            _ => false,
-        }
-    }
-}
 
 /// A transfer done.
 #[derive(Debug)]
@@ -257,6 +139,7 @@ pub struct Bob<'m> {
     sent: u32,
     received: u32,
     deadline: Instant,
+    estimate: Option<Estimate>,
 }
 
 impl fmt::Debug for Bob<'_> {
@@ -310,7 +193,13 @@ impl<'m> Bob<'m> {
             sent: 0,
             received: 0,
             deadline: Instant(now.0.saturating_add(setup.timeout_us)),
+            estimate: None,
         })
+    }
+
+    /// Whether Alice waits for him, and he for his decoder. Else what he decodes can wait.
+    pub const fn owes(&self) -> bool {
+        matches!(&self.phase, Phase::Asking(asking) if asking.silent.is_revealed())
     }
 
     /// When the peer's time is up. Nothing is waited for but the decoder once all frames have come.
@@ -321,7 +210,7 @@ impl<'m> Bob<'m> {
     /// Takes `event` at `now`; frames are written to `out`, of at least [`wire::MAX_FRAME`] bytes.
     pub fn on(mut self, now: Instant, event: Event<'_>, out: &mut [u8]) -> Step<Self, BobDone> {
         // What ends him later, ends him without a word.
-        let silent = matches!(self.phase, Phase::Silent(_));
+        let silent = matches!(self.phase, Phase::Asking(_) | Phase::Silent(_));
         let result = match self.turn(now, event) {
             Ok(Turn::Go) => self.next(now, out),
             result => result,
@@ -339,7 +228,8 @@ impl<'m> Bob<'m> {
                     _ if silent => 0,
                     _ => wire::encode(out, self.sent, &Plain::Abort { reason: reason.code() }).unwrap_or(0),
                 };
-                Step::Abort(Aborted { reason, spent: [LeakBits(0); 2], send })
+                let estimate = reason.estimate().or(self.estimate);
+                Step::Abort(Aborted { reason, spent: [LeakBits(0); 2], send, estimate })
             }
         }
     }
@@ -357,6 +247,7 @@ impl<'m> Bob<'m> {
                 }
                 let phase = mem::replace(&mut self.phase, Phase::Over);
                 self.phase = match phase {
+                    Phase::Asking(asking) => self.listen_asking(asking, &message)?,
                     Phase::Silent(silent) => Phase::Silent(self.listen(silent, &message)?),
                     phase => self.sift(phase, now, &message)?,
                 };
@@ -394,7 +285,7 @@ impl<'m> Bob<'m> {
                 let left = self.surplus();
                 (left > 0).then_some((left + left / 32 + 1).min(BATCH))
             }
-            Phase::Silent(silent) if silent.heard_all() && silent.back == (silent.number / 2) as usize => {
+            Phase::Silent(silent) if silent.heard_all() && silent.back == silent.blocks() => {
                 Some(words_for(silent.length()))
             }
             _ => None,
@@ -412,9 +303,17 @@ impl<'m> Bob<'m> {
             self.phase = Phase::Silent(silent);
             return Ok(Turn::Effect(job.map_or(Effect::Idle, Effect::Decode)));
         }
-        if phase.is_waiting() {
+        let (phase, job) = match phase {
+            Phase::Asking(mut asking) => {
+                let job = self.next_job(&mut asking.silent);
+                (Phase::Asking(asking), job)
+            }
+            phase => (phase, None),
+        };
+        let decodes = matches!(&phase, Phase::Asking(asking) if asking.silent.back < asking.silent.blocks());
+        if phase.is_waiting() || decodes {
             self.phase = phase;
-            return Ok(Turn::Effect(Effect::Idle));
+            return Ok(Turn::Effect(job.map_or(Effect::Idle, Effect::Decode)));
         }
         let (phase, sent) = self.tell(phase, now, out)?;
         self.phase = phase;

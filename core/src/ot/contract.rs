@@ -54,7 +54,7 @@ pub enum Condition {
     /// POST-SKM-001: min-entropy is left for syndromes, tags and a bit of each string. Its violation is
     /// [`Abort::EntropyDepleted`].
     MinEntropy,
-    /// POST-R-001: what each set disclosed is within its budget.
+    /// POST-R-001: what each set disclosed is within its budget, and the same for both.
     Leakage,
     /// POST-R-002: each set was verified by one tag of its own.
     Tags,
@@ -234,7 +234,7 @@ impl Sifted {
     }
 }
 
-/// Syndromes and tags of both sets are sent.
+/// Syndromes, reveals and tags of both sets are sent.
 #[derive(Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Reconciled {
@@ -242,6 +242,8 @@ pub struct Reconciled {
     pub sifted: Sifted,
     /// Blocks of each set.
     pub blocks: u32,
+    /// Reveals of each set.
+    pub reveals: u32,
     /// The books of each set, closed.
     pub receipts: [Receipt; 2],
 }
@@ -250,14 +252,15 @@ impl Reconciled {
     pub(super) fn check(
         terms: &Terms<'_>,
         sifted: Sifted,
-        blocks: u32,
+        (blocks, reveals): (u32, u32),
         receipts: [Receipt; 2],
     ) -> Result<Self, Abort> {
         let cap = sifted.cap(terms);
-        require(receipts.iter().all(|receipt| receipt.total() <= cap), Condition::Leakage)?;
+        let within = receipts.iter().all(|receipt| receipt.total() <= cap);
+        require(within && receipts[0] == receipts[1], Condition::Leakage)?;
         let one = LeakBits(TAG_BITS as u64);
         require(receipts.iter().all(|receipt| receipt.disclosed().tag == one), Condition::Tags)?;
-        Ok(Self { sifted, blocks, receipts })
+        Ok(Self { sifted, blocks, reveals, receipts })
     }
 
     /// What was charged to the set that was charged most.

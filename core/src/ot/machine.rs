@@ -17,6 +17,10 @@ pub trait Machine: Sized {
     fn last_word(_done: &Self::Done) -> usize {
         0
     }
+    /// Whether the peer waits for decisions. See [`Bob::owes`].
+    fn owes(&self) -> bool {
+        false
+    }
 }
 
 impl Machine for Alice<'_> {
@@ -48,5 +52,9 @@ impl Machine for Bob<'_> {
 
     fn job(&mut self, block: usize) -> Option<Job<'_>> {
         Bob::job(self, block)
+    }
+
+    fn owes(&self) -> bool {
+        Bob::owes(self)
     }
 }

@@ -252,8 +252,8 @@ impl<'m> Sifting<'m> {
         let mut total = rounds;
         let at = match (item, message) {
             (Item::Agreement, Message::Plain(Plain::Agreement(theirs))) => {
-                if *theirs != self.terms.agreement() {
-                    return Err(Abort::Synchronisation("parameters of the key distribution"));
+                if let Some(what) = self.terms.agreement().difference(theirs) {
+                    return Err(Abort::Synchronisation(what));
                 }
                 total
             }

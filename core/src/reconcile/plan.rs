@@ -77,6 +77,21 @@ pub struct Goal {
     pub shortened: usize,
 }
 
+/// Part of a block with no known error rate that carries no payload, unless somebody asks for another.
+pub const MODULATION: f64 = 0.44;
+
+impl Goal {
+    /// What `strategy` is asked for, with a code of `n` bits, unless somebody asks for something else.
+    pub const fn of(strategy: Strategy, n: usize) -> Self {
+        let (rounds, target_fer) = match strategy {
+            Strategy::Baseline => (3, 0.01),
+            Strategy::Blind => (10, 1e-3),
+            Strategy::Symmetric => (32, 1e-3),
+        };
+        Self { strategy, rounds, target_fer, modulated: (MODULATION * n as f64) as usize, shortened: 0 }
+    }
+}
+
 /// A code's frame error rate at one error rate as a function of f: the normal quantile z of the frame error rate is
 /// linear in f between and beyond three measured points.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -55,6 +55,8 @@ pub enum Kind {
     VerifyResponse = 0x2a,
     /// End of the key, with the sender's totals.
     Finish = 0x2b,
+    /// Part of a string of one bit for each pair of a transfer's blocks: reveal more of it.
+    PairsWanted = 0x2c,
     /// Part of a seed for privacy amplification.
     ToeplitzSeed = 0x30,
     /// All received.
@@ -64,7 +66,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 26] = [
+    const ALL: [Self; 27] = [
         Self::Hello,
         Self::Agreement,
         Self::DetectionCommitment,
@@ -88,6 +90,7 @@ impl Kind {
         Self::Verify,
         Self::VerifyResponse,
         Self::Finish,
+        Self::PairsWanted,
         Self::ToeplitzSeed,
         Self::Ack,
         Self::Abort,
@@ -152,6 +155,25 @@ pub struct Agreement {
     pub terms: u64,
 }
 
+impl Agreement {
+    /// What `theirs` differs in first, if in anything.
+    pub const fn difference(&self, theirs: &Self) -> Option<&'static str> {
+        if self.rounds != theirs.rounds {
+            Some("number of rounds")
+        } else if self.committed != theirs.committed {
+            Some("whether detections are committed to")
+        } else if self.policy as u8 != theirs.policy as u8 {
+            Some("policy by which disclosures are charged")
+        } else if self.code != theirs.code {
+            Some("code or its orders")
+        } else if self.terms != theirs.terms {
+            Some("parameters of the device, the memory or the failures allowed")
+        } else {
+            None
+        }
+    }
+}
+
 /// Part of a string of one bit for each round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span<'a> {
@@ -174,7 +196,7 @@ pub struct Syndrome<'a> {
     pub shortened: u16,
     /// Error rate in millionths to decode with; 0 if none is known.
     pub qber_ppm: u32,
-    /// Positions to ask for each time (symmetric).
+    /// Positions to ask for each time (symmetric); reveals that may follow (blind, in a transfer).
     pub request: u16,
     /// The syndrome.
     pub syndrome: Bits<'a>,
@@ -320,6 +342,8 @@ pub enum Plain<'a> {
         /// Bits charged.
         leak: u64,
     },
+    /// Pairs of a transfer's blocks that need more, one bit each; the part is the round, modulo 2.
+    PairsWanted(Span<'a>),
     /// Part of a seed.
     ToeplitzSeed {
         /// Index of its first bit.
@@ -404,6 +428,7 @@ impl Plain<'_> {
             Self::Abandon { .. } => Kind::Abandon,
             Self::VerifyResponse { .. } => Kind::VerifyResponse,
             Self::Finish { .. } => Kind::Finish,
+            Self::PairsWanted(_) => Kind::PairsWanted,
             Self::ToeplitzSeed { .. } => Kind::ToeplitzSeed,
             Self::Ack => Kind::Ack,
             Self::Abort { .. } => Kind::Abort,

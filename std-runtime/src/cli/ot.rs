@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use caligo_core::bits::words_for;
 use clap::Args;
 
@@ -9,9 +10,9 @@ use super::transfer::{TransferArgs, describe, parse_choice};
 use super::{CodeArgs, Ending, distinct, out_format, print, progress_bar, usage};
 use crate::channel::pairs::Recorded;
 use crate::keyfile::{self, Format, Key};
-use crate::transfer::Stage;
 use crate::transfer::local::{Run, Worker};
 use crate::transfer::runs::{self, Runs};
+use crate::transfer::{Stage, choose};
 
 /// Arguments of `ot`.
 #[derive(Debug, Args)]
@@ -81,8 +82,9 @@ impl OtArgs {
 pub(super) fn run(args: &OtArgs) -> anyhow::Result<Ending> {
     args.check()?;
     let config = args.transfer.load(&args.params)?;
-    let library = args.code.load()?;
-    let stage = Stage::new(&library, config)?;
+    let file = || args.params.display().to_string();
+    let library = args.code.load_or_choose(|| choose(&config.parameters)).with_context(file)?;
+    let stage = Stage::new(&library, config).with_context(file)?;
     let needed = (stage.rounds() as u64).saturating_mul(args.count);
     let recording = args.pairs.as_deref().map(|path| Recorded::open_with(path, needed)).transpose()?;
     let bar = progress_bar(args.count, "transfers");
@@ -90,8 +92,9 @@ pub(super) fn run(args: &OtArgs) -> anyhow::Result<Ending> {
     let runs = Runs { count: args.count, seed: args.seed, choice: args.choice, recording };
     let take = |worker: &Worker<'_>, run: &Run| {
         if run.end.as_ref().is_ok_and(|completed| completed.failure.is_none()) {
-            let bits = worker.length();
-            let strings = worker.strings().into_iter().chain([worker.string()]);
+            let memory = &worker.memory;
+            let bits = memory.length();
+            let strings = memory.strings().into_iter().chain([memory.string()]);
             keys = strings.map(|words| Key { words: words[..words_for(bits)].to_vec(), bits }).collect();
         }
     };

@@ -3,6 +3,7 @@
 use std::fmt::{self, Write};
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use clap::Args;
 
 use super::transfer::describe_traffic;
@@ -14,7 +15,7 @@ use crate::keyfile::{self, Format, Key};
 use crate::qkd::host::HostReport;
 use crate::qkd::local::{Randomness, Run};
 use crate::qkd::report::{Report, Summary};
-use crate::qkd::{Config, QkdError, Stage};
+use crate::qkd::{Config, QkdError, Stage, choose};
 
 /// Arguments of `qkd`.
 #[derive(Debug, Args)]
@@ -86,7 +87,6 @@ impl QkdArgs {
 
 pub(super) fn run(args: &QkdArgs) -> anyhow::Result<Ending> {
     args.check()?;
-    let library = args.code.load()?;
     let mut parameters = args.parameters()?;
     let recording =
         args.pairs.as_deref().map(|path| Ok::<_, QkdError>((path, Recorded::open(path)?))).transpose()?;
@@ -94,12 +94,14 @@ pub(super) fn run(args: &QkdArgs) -> anyhow::Result<Ending> {
         let found = recorded.len();
         parameters = parameters.with_rounds(found).ok_or_else(|| QkdError::Empty(path.to_path_buf()))?;
     }
+    let file = || args.params.display().to_string();
+    let library = args.code.load_or_choose(|| choose(&parameters)).with_context(file)?;
     let config = Config {
         parameters,
         policy: args.policy.map_or_else(Default::default, Into::into),
         effort: args.effort.effort(),
     };
-    let stage = Stage::new(&library, config)?;
+    let stage = Stage::new(&library, config).with_context(file)?;
     let equal = |run: &Run| run.end.as_ref().ok().filter(|end| end.equal).map(|end| end.keys.clone());
     let mut keys: Option<[Key; 2]> = None;
     let summary = if let Some((_, recorded)) = recording {
@@ -188,8 +190,8 @@ fn describe_figures(out: &mut String, r: &Report) -> fmt::Result {
     let k = &r.leakage.by_kind;
     writeln!(
         out,
-        "reconciliation    {}: {} blocks, {} bits verified, {} left out",
-        r.strategy, c.blocks, c.verified, c.dropped
+        "reconciliation    {}, code of {} bits: {} blocks, {} bits verified, {} left out",
+        r.strategy, r.code, c.blocks, c.verified, c.dropped
     )?;
     writeln!(
         out,

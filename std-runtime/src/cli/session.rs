@@ -133,9 +133,12 @@ impl SessionArgs {
         crate::qkd::Config { policy, ..self.common.distribution(parameters) }
     }
 
-    /// The code.
-    pub(super) fn library(&self) -> Result<Library, LibraryError> {
-        self.common.library()
+    /// The code named, or the mother code that `choose` finds.
+    pub(super) fn library<E: From<LibraryError>>(
+        &self,
+        choose: impl FnOnce() -> Result<Mother, E>,
+    ) -> Result<Library, E> {
+        self.common.library(choose)
     }
 }
 
@@ -157,9 +160,12 @@ impl CommonArgs {
         crate::qkd::Config { parameters, policy: Policy::default(), effort: self.effort.effort() }
     }
 
-    /// The code.
-    pub(super) fn library(&self) -> Result<Library, LibraryError> {
-        self.code.load()
+    /// The code named, or the mother code that `choose` finds.
+    pub(super) fn library<E: From<LibraryError>>(
+        &self,
+        choose: impl FnOnce() -> Result<Mother, E>,
+    ) -> Result<Library, E> {
+        self.code.load_or_choose(choose)
     }
 
     pub(super) fn load(&self, strategy: Option<Strategy>) -> anyhow::Result<Loaded> {

@@ -11,7 +11,8 @@ use crate::config::nsm::Parameters;
 use crate::session::connection::Traffic;
 use crate::transfer::Config;
 use crate::transfer::host::HostReport;
-use crate::transfer::report::{BudgetFigures, Phases, Report, Spread};
+use crate::transfer::report::{BudgetFigures, CorrectionFigures, Phases, Report};
+use crate::transfer::spread::Spread;
 
 /// How to make a transfer.
 #[derive(Debug, Args)]
@@ -90,6 +91,7 @@ pub(super) fn describe(r: &Report) -> Result<String, fmt::Error> {
     }
     describe_phases(out, &r.phases, r.qber_expected)?;
     writeln!(out, "planned for       a frame error rate of {:.2e} a block", success.target_fer)?;
+    describe_correction(out, &r.correction, &r.phases)?;
     describe_budget(out, &r.budget, r.margin)?;
     if let Some(distance) = r.other.distance {
         writeln!(
@@ -138,6 +140,7 @@ pub(super) fn describe_host(r: &HostReport) -> Result<String, fmt::Error> {
         writeln!(out, "a rehearsal       Alice dealt Bob his rounds, so she can tell what he chose")?;
     }
     describe_phases(out, &r.phases, r.qber_expected)?;
+    describe_correction(out, &r.correction, &r.phases)?;
     if r.margin.is_some() {
         describe_budget(out, &r.budget, r.margin)?;
     }
@@ -182,16 +185,27 @@ fn describe_phases(out: &mut String, phases: &Phases, expected: f64) -> fmt::Res
     writeln!(out, "QBER              {observed}, expected {expected:.6}, planned for {planned}")
 }
 
+fn describe_correction(out: &mut String, r: &CorrectionFigures, phases: &Phases) -> fmt::Result {
+    write!(out, "corrected         with the code of {} bits, {}", r.code, r.strategy)?;
+    if let Some(assumed) = r.assume {
+        write!(out, ", assuming {assumed}")?;
+    }
+    if r.assume.is_some() && phases.reveals.mean().is_some() {
+        write!(out, "; {} reveals of each set", Figure(&phases.reveals, 0))?;
+    }
+    writeln!(out)
+}
+
 fn describe_budget(out: &mut String, budget: &BudgetFigures, margin: Option<f64>) -> fmt::Result {
     writeln!(out, "entropy of one string, in bits")?;
     writeln!(out, "  min-entropy     {}", Figure(&budget.min_entropy_bits, 1))?;
     for (set, (syndrome, tag)) in budget.syndrome_bits.iter().zip(&budget.tag_bits).enumerate() {
-        writeln!(
-            out,
-            "  leak of set {set}   {} of syndromes, {} of its tag",
-            Figure(syndrome, 0),
-            Figure(tag, 0)
-        )?;
+        write!(out, "  leak of set {set}   {} of syndromes, ", Figure(syndrome, 0))?;
+        let reveals = &budget.reveal_bits[set];
+        if reveals.mean().is_some_and(|bits| bits > 0.0) {
+            write!(out, "{} of reveals, ", Figure(reveals, 0))?;
+        }
+        writeln!(out, "{} of its tag", Figure(tag, 0))?;
     }
     writeln!(out, "  less the leak   {}", Figure(&budget.leak_bits, 0))?;
     writeln!(out, "  less hashing    {}", Figure(&budget.hashing_bits, 1))?;

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use caligo_core::ot::{Correction, SemiHonestAlice};
 use caligo_core::security::{DeviceRecord, NsmParameters, NsmRecord, Pairs, Quantity, TargetRecord, Targets};
 
 use super::yaml::{self, Section};
@@ -14,6 +15,8 @@ use super::{ConfigError, Strategy, text_of};
 pub struct Parameters {
     /// The section `nsm`.
     pub nsm: NsmParameters,
+    /// What that section assumes of Alice, for errors to be corrected.
+    pub correction: Correction,
     /// The section `security`.
     pub targets: Targets,
 }
@@ -39,16 +42,18 @@ impl Parameters {
         let targets = top.section("security", targets)?;
         let record = top.required("nsm", nsm);
         top.finish()?;
+        let (record, correction) = record?;
         Ok(Self {
-            nsm: NsmParameters::new(record?)
+            nsm: NsmParameters::new(record)
                 .map_err(|error| ConfigError::out_of_range(path, "nsm", &error))?,
+            correction,
             targets: Targets::new(targets.unwrap_or_default())
                 .map_err(|error| ConfigError::out_of_range(path, "security", &error))?,
         })
     }
 }
 
-fn nsm(s: &mut Section<'_>) -> Result<NsmRecord, ConfigError> {
+fn nsm(s: &mut Section<'_>) -> Result<(NsmRecord, Correction), ConfigError> {
     let default = NsmRecord::default();
     let noise = s.quantity(Quantity::StorageNoise)?;
     let coherence = s.quantity(Quantity::StorageCoherence)?;
@@ -69,13 +74,15 @@ fn nsm(s: &mut Section<'_>) -> Result<NsmRecord, ConfigError> {
         pairs: device.pairs,
         strategy: s.value_enum::<Strategy>("strategy")?.map_or(default.strategy, Into::into),
     };
+    let blind = [("semi_honest_alice", Correction::BlindUnder(SemiHonestAlice))];
+    let correction = s.choice("assume", &blind)?.unwrap_or_default();
     let (one, other) = (Quantity::StorageNoise.name(), Quantity::StorageCoherence.name());
     match (noise, coherence) {
         (None, None) => s.refuse(None, &format!("{one} or {other}"), "neither"),
         (Some(_), Some(_)) => s.refuse(None, &format!("{one} or {other}"), "both"),
         _ => {}
     }
-    Ok(record)
+    Ok((record, correction))
 }
 
 /// Source, channel and detectors, which key distribution needs too.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use caligo_core::security::Quantity;
 use caligo_core::security::parameters::Range;
 use clap::ValueEnum;
-use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{
     DuplicateKeyPolicy, MergeKeyPolicy, MessageFormatter, NonFiniteFloatPolicy, Options, Spanned,
     UserMessageFormatter,
@@ -141,6 +141,24 @@ impl<'a> Section<'a> {
     ) -> Result<T, ConfigError> {
         let Some(node) = self.take(key) else { return Ok(T::default()) };
         Section::new(self.file, self.key(key), node, self.warnings)?.wholly(read)
+    }
+
+    /// A value or a section, whichever stands there.
+    pub(super) fn either<T>(
+        &mut self,
+        key: &'static str,
+        convert: impl FnOnce(&Raw) -> Result<T, String>,
+        read: impl FnOnce(&mut Section<'_>) -> Result<T, ConfigError>,
+    ) -> Result<Option<T>, ConfigError> {
+        let is_section = self
+            .entries
+            .iter()
+            .any(|(name, node)| name.value == key && matches!(node.value, Raw::Section(_)));
+        if !is_section {
+            return self.value(key, convert);
+        }
+        let Some(node) = self.take(key) else { return Ok(None) };
+        Section::new(self.file, self.key(key), node, self.warnings)?.wholly(read).map(Some)
     }
 
     /// A section that has to be there: if it is not, what it needs is missing.
@@ -312,8 +330,7 @@ pub(super) enum Raw {
     Integer(i128),
     Number(f64),
     Text(String),
-    /// No key takes a list, so its content is not kept.
-    List,
+    List(Vec<Node>),
     Section(Vec<(Spanned<String>, Node)>),
 }
 
@@ -342,7 +359,7 @@ impl fmt::Display for Raw {
             Self::Integer(value) => write!(f, "{value}"),
             Self::Number(value) => write!(f, "{value:?}"),
             Self::Text(text) => write!(f, "\"{}\"", shown(text)),
-            Self::List => f.write_str("a list"),
+            Self::List(_) => f.write_str("a list"),
             Self::Section(_) => f.write_str("a section"),
         }
     }
@@ -411,8 +428,11 @@ impl<'de> Visitor<'de> for RawVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Raw, A::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Raw::List)
+        let mut nodes = Vec::new();
+        while let Some(node) = seq.next_element()? {
+            nodes.push(node);
+        }
+        Ok(Raw::List(nodes))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Raw, A::Error> {

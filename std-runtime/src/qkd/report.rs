@@ -24,6 +24,8 @@ pub struct Report {
     pub succeeded: u64,
     /// Those of them whose keys differ. Expected none; `null` where one party's key is not known.
     pub wrong: Option<u64>,
+    /// Length of the code in bits.
+    pub code: usize,
     /// How errors were corrected.
     pub strategy: Strategy,
     /// How disclosures were charged.
@@ -153,6 +155,7 @@ pub struct Summary {
     budget: [f64; 7],
     undetected_log2: f64,
     aborts: BTreeMap<&'static str, (u64, String)>,
+    code: usize,
     strategy: Strategy,
     policy: &'static str,
     decoder: Tier,
@@ -180,6 +183,7 @@ impl Summary {
             budget: [0.0; 7],
             undetected_log2: f64::NEG_INFINITY,
             aborts: BTreeMap::new(),
+            code: stage.code_bits(),
             strategy: config.parameters.strategy,
             policy: policy_name(config.policy),
             decoder: config.effort.tier,
@@ -259,6 +263,7 @@ impl Summary {
             runs: self.runs,
             succeeded: self.succeeded,
             wrong: Some(self.wrong),
+            code: self.code,
             strategy: self.strategy,
             policy: self.policy,
             decoder: Some(self.decoder),

@@ -41,24 +41,49 @@ pub struct Considered {
 /// # Errors
 /// [`RateError`] if no code can correct so many errors.
 pub fn choose(bits: usize, config: &Config) -> Result<(Mother, Vec<Considered>), RateError> {
+    choose_planned(bits, |_| *config)
+}
+
+/// The same where settings depend on the length of the code.
+///
+/// # Errors
+/// As [`choose`].
+pub fn choose_planned(
+    bits: usize,
+    config: impl Fn(usize) -> Config,
+) -> Result<(Mother, Vec<Considered>), RateError> {
+    let (best, considered) = choose_among(&Mother::ALL.map(Library::mother), bits, config)?;
+    Ok((Mother::ALL.get(best).copied().unwrap_or_default(), considered))
+}
+
+/// The same out of `libraries`, by ascending length of the code: the place of the best.
+///
+/// # Errors
+/// As [`choose`].
+pub fn choose_among(
+    libraries: &[Library],
+    bits: usize,
+    config: impl Fn(usize) -> Config,
+) -> Result<(usize, Vec<Considered>), RateError> {
     let mut considered = Vec::new();
-    let mut best: Option<(Mother, f64)> = None;
+    let mut best: Option<(usize, f64)> = None;
     let mut refused = None;
-    for mother in Mother::ALL {
-        match disclosed(&Library::mother(mother), bits, config) {
+    for (place, library) in libraries.iter().enumerate() {
+        let n = library.code().map_or(0, |code| code.n());
+        match disclosed(library, bits, &config(n)) {
             Ok((disclosed, f)) => {
-                considered.push(Considered { code: mother.n(), disclosed, f });
+                considered.push(Considered { code: n, disclosed, f });
                 if best.is_none_or(|(_, least)| disclosed < (1.0 - WORTH) * least) {
-                    best = Some((mother, disclosed));
+                    best = Some((place, disclosed));
                 }
             }
             Err(error) => refused = Some(error),
         }
     }
     match (best, refused) {
-        (Some((mother, _)), _) => Ok((mother, considered)),
+        (Some((place, _)), _) => Ok((place, considered)),
         (None, Some(error)) => Err(error),
-        (None, None) => Ok((Mother::default(), considered)),
+        (None, None) => Ok((0, considered)),
     }
 }
 

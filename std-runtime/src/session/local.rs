@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use caligo_core::code::LengthError;
 use caligo_core::leakage::Policy;
 use caligo_core::rate::RateError;
-use caligo_core::reconcile::plan::{Goal, MAX_ROUNDS};
+use caligo_core::reconcile::plan::{Goal, MAX_ROUNDS, MODULATION};
 use caligo_core::reconcile::{
     Abort, Aborted, Alice, AliceConfig, Bob, Event, Finished, Instant, Job, Machine, Masking, Released,
     Setup, Terms, fingerprint,
@@ -82,18 +82,16 @@ impl Config {
     /// What `strategy` does unless told otherwise.
     pub fn of(strategy: Strategy) -> Self {
         let baseline = strategy == Strategy::Baseline;
+        // Positions are those of a code that is not known yet.
+        let Goal { rounds, target_fer, .. } = Goal::of(strategy.into(), 0);
         Self {
             strategy,
             qber: if baseline { QberSource::Estimate } else { QberSource::Unknown },
             sample_fraction: SAMPLE_FRACTION,
             sample_margin: None,
-            target_fer: if baseline { 0.01 } else { 1e-3 },
-            rounds: match strategy {
-                Strategy::Baseline => 3,
-                Strategy::Blind => 10,
-                Strategy::Symmetric => 32,
-            },
-            modulation: 0.44,
+            target_fer,
+            rounds,
+            modulation: MODULATION,
             initial_shortening: 0.0,
             efficiency: None,
             adapt: !baseline,
@@ -363,7 +361,7 @@ impl Host for Party<'_> {
 const NEVER: u64 = u64::MAX;
 
 /// What both machines of a library's code are built on.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Ground<'a> {
     library: &'a Library,
     independent: Option<Vec<u64>>,

@@ -291,7 +291,7 @@ impl PreShared {
     fn write_count(&mut self, sent: u64) -> Result<(), PskError> {
         let state = State { role: self.role, psk_bytes: self.psk_bytes, sent };
         keyfile::replace(&self.state, Access::Private, |out| write_state(out, &state))
-            .and_then(|()| sync_name(&self.state))
+            .and_then(|()| keyfile::sync_name(&self.state))
             .map_err(|source| io_error(&self.state, source))?;
         self.reserved = sent;
         Ok(())
@@ -392,28 +392,17 @@ fn check_state(path: &Path, found: &State, expected: &State) -> Result<u64, PskE
 /// Creates the count file, whole; fails if there is one after all.
 fn create_state(path: &Path, state: &State) -> io::Result<()> {
     let dir = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".caligo-").tempfile_in(dir)?;
+    let mut file = tempfile::Builder::new().prefix(keyfile::UNFINISHED).tempfile_in(dir)?;
     write_state(&mut file, state)?;
     file.as_file().sync_all()?;
     file.persist_noclobber(path).map_err(|e| e.error)?;
-    sync_name(path)
+    // A power failure must not bring the old count, and its pads, back.
+    keyfile::sync_name(path)
 }
 
 fn write_state(out: &mut dyn Write, state: &State) -> io::Result<()> {
     serde_json::to_writer(&mut *out, state)?;
     out.write_all(b"\n")
-}
-
-/// Makes a renamed file's name durable: a power failure must not bring the old count, and its pads, back.
-fn sync_name(path: &Path) -> io::Result<()> {
-    // The name may be a link to a file elsewhere.
-    let path = fs::canonicalize(path)?;
-    #[cfg(unix)]
-    let named = File::open(path.parent().unwrap_or(Path::new("/")))?;
-    // A directory cannot be flushed there; flushing the file writes the journal that has its name.
-    #[cfg(not(unix))]
-    let named = OpenOptions::new().write(true).open(path)?;
-    named.sync_all()
 }
 
 /// The files that belong to the key file `path`, with what each is: nothing else may be written there.

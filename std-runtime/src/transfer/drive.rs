@@ -20,8 +20,21 @@ pub struct Desk<'a> {
     pub decoders: Option<Decoders<'a>>,
     /// Frames sent so far.
     pub frames: u64,
+    /// Decisions so far.
+    pub decodings: Decodings,
     source: Source,
     frame: Vec<u8>,
+}
+
+/// How often a decoder ran.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Decodings {
+    /// All attempts.
+    pub attempts: u64,
+    /// Blocks.
+    pub blocks: u64,
+    /// Blocks whose first attempt failed.
+    pub failed_first: u64,
 }
 
 /// A machine that has been driven.
@@ -38,13 +51,15 @@ pub enum Driven<M: Machine> {
 impl<'a> Desk<'a> {
     /// A desk with private randomness from `source`; Bob's has decoders.
     pub fn new(source: Source, decoders: Option<Decoders<'a>>) -> Self {
-        Self { outbox: Vec::new(), decoders, frames: 0, source, frame: vec![0; MAX_FRAME] }
+        let decodings = Decodings::default();
+        Self { outbox: Vec::new(), decoders, frames: 0, decodings, source, frame: vec![0; MAX_FRAME] }
     }
 
     /// The desk as it was at first, with randomness from `source`; memory stays.
     pub fn clear(&mut self, source: Source) {
         self.outbox.clear();
         self.frames = 0;
+        self.decodings = Decodings::default();
         self.source = source;
     }
 
@@ -145,6 +160,11 @@ impl<'d, 'a, M: Machine> Side<'d, 'a, M> {
         self.desk.send(std::mem::take(&mut self.last));
     }
 
+    /// Whether the peer waits for blocks to be decoded.
+    pub fn owes(&self) -> bool {
+        self.desk.has_jobs() && self.machine.as_ref().is_some_and(Machine::owes)
+    }
+
     /// When to poll at the latest, if it waits for anybody.
     pub fn deadline(&self) -> Option<Instant> {
         self.machine.as_ref()?.deadline()
@@ -173,7 +193,11 @@ impl<'d, 'a, M: Machine> Side<'d, 'a, M> {
     pub fn decode(&mut self, now: u64, parallel: bool) -> Result<(), SessionError> {
         let Some(decoders) = &mut self.desk.decoders else { return Ok(()) };
         let decisions = if parallel { decoders.run_parallel(usize::MAX)? } else { decoders.run()? };
-        for Decision { slot, outcome, frame, .. } in &decisions {
+        for Decision { slot, first, outcome, frame, .. } in &decisions {
+            let count = &mut self.desk.decodings;
+            count.attempts += 1;
+            count.blocks += u64::from(*first);
+            count.failed_first += u64::from(*first && !outcome.converged);
             self.give(now, Event::Decoded { block: *slot, outcome: *outcome, decision: frame })?;
         }
         if let Some(decoders) = &mut self.desk.decoders {

@@ -8,6 +8,9 @@
 //! his choice or on whether his blocks decode; and whether he believes his string is told to him alone. For the same
 //! reason nobody tells Alice that her last frames have come: a connection that breaks under them leaves her with two
 //! strings and Bob with none.
+//!
+//! Where errors are corrected blindly, he decodes before that what she waits for, and when he answers depends on how long
+//! that takes.
 
 use std::time::{Duration, Instant as Clock};
 
@@ -17,7 +20,7 @@ use caligo_core::ot::{Abort, Alice, AliceDone, Bob, BobConfig, BobDone, Event, I
 use serde::Serialize;
 
 use super::drive::{Desk, Side};
-use super::report::{BudgetFigures, Phases, failure_name};
+use super::report::{BudgetFigures, CorrectionFigures, Phases, failure_name};
 use super::store::{AliceStore, BobStore};
 use super::{Stage, TransferError};
 use crate::channel::pairs::{Compared, Party};
@@ -70,6 +73,9 @@ pub struct HostReport {
     pub qber_expected: f64,
     /// Alice: bits charged to the set that was charged most.
     pub leakage: Option<u64>,
+    /// How errors were corrected.
+    #[serde(flatten)]
+    pub correction: CorrectionFigures,
     /// Whether Alice dealt Bob his rounds, and so knows them.
     pub dealt: bool,
     /// Counts of each phase.
@@ -95,7 +101,7 @@ pub fn alice(
 ) -> Result<AliceOutcome, TransferError> {
     let setup = stage.setup(timeout.as_micros() as u64)?;
     let planner = stage.planner()?;
-    let mut store = AliceStore::new(&setup, stage.rounds());
+    let mut store = AliceStore::new(&setup, stage.rounds(), stage.config().parameters.correction);
     let mut desk = Desk::new(Source::System, None);
     let memory = store.memory(rounds.record(stage.rounds()));
     let begun = Instant(now());
@@ -109,6 +115,7 @@ pub fn alice(
     report.leakage = Some(amplified.reconciled.leak().0);
     report.phases.alice_detected.add(bits::count_ones(&rounds.clicked) as f64);
     report.phases.blocks.add(f64::from(amplified.reconciled.blocks));
+    report.phases.reveals.add(f64::from(amplified.reconciled.reveals));
     report.budget.add(&amplified);
     let strings = store.strings(amplified.length).map(|words| key(words, amplified.length));
     Ok(AliceOutcome { strings, report })
@@ -128,7 +135,7 @@ pub fn bob(
 ) -> Result<BobOutcome, TransferError> {
     let setup = stage.setup(timeout.as_micros() as u64)?;
     let mut store = BobStore::new(&setup, stage.rounds());
-    // No block is decoded twice, so none keeps its decoder.
+    // Values revealed are folded into syndromes, so no decoder can go on from where it was.
     let decoders = Decoders::new(setup.code, stage.config().effort, Restart::Cold, 0);
     let mut desk = Desk::new(Source::System, Some(decoders));
     let memory = store.memory(rounds.record(stage.rounds()));
@@ -136,7 +143,7 @@ pub fn bob(
     let machine = Bob::new(setup, stage.terms(), config, memory, Instant(now()));
     let mut side = Side::new(machine.map_err(TransferError::Aborted)?, &mut desk);
     talk(&mut connection, &mut side, now)?;
-    // Closed before a block is decoded: nobody sees how long that takes.
+    // Closed before what is left is decoded: nobody sees how long that takes.
     let traffic = *connection.traffic();
     drop(connection);
     while side.desk.has_jobs() {
@@ -178,6 +185,10 @@ pub(crate) fn talk<M: Machine>(
             return Ok(());
         }
         sent?;
+        if side.owes() {
+            side.decode(now(), true)?;
+            continue;
+        }
         let Some(deadline) = side.deadline() else { return Ok(()) };
         let patience = Duration::from_micros(deadline.0.saturating_sub(now()));
         match connection.wait(Some(patience))? {
@@ -216,6 +227,7 @@ impl HostReport {
             qber_observed: phases.sample.rate,
             qber_expected: nsm.coincidences().qber,
             leakage: None,
+            correction: CorrectionFigures::of(stage),
             dealt: false,
             phases,
             budget: BudgetFigures::default(),
@@ -232,9 +244,9 @@ mod tests {
     use std::thread;
 
     use caligo_core::leakage::Policy;
-    use caligo_core::ot::NsmViolation;
+    use caligo_core::ot::{Correction, NsmViolation, SemiHonestAlice};
     use caligo_core::security::{NsmParameters, NsmRecord, TargetRecord, Targets};
-    use caligo_core::wire::{self, Kind, MAX_FRAME, Plain};
+    use caligo_core::wire::{self, Kind, MAX_FRAME, Plain, Strategy};
 
     use super::*;
     use crate::channel::pairs::{Rounds, Simulated};
@@ -249,7 +261,8 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(10);
     const DELTA_T_US: u64 = 400_000;
 
-    fn parameters() -> Parameters {
+    fn parameters(correction: Correction) -> Parameters {
+        let blind = correction != Correction::OneWay;
         let record = NsmRecord {
             storage_noise_r: Some(0.3),
             storage_rate_nu: 0.01,
@@ -258,15 +271,16 @@ mod tests {
             detector_error: 0.0,
             num_pairs: 20_000,
             delta_t_ns: DELTA_T_US * 1000,
+            strategy: if blind { Strategy::Blind } else { Strategy::Baseline },
             ..NsmRecord::default()
         };
         let targets = Targets::new(TargetRecord::default()).unwrap();
-        Parameters { nsm: NsmParameters::new(record).unwrap(), targets }
+        Parameters { nsm: NsmParameters::new(record).unwrap(), correction, targets }
     }
 
     fn config(committed: bool) -> Config {
         Config {
-            parameters: parameters(),
+            parameters: parameters(Correction::OneWay),
             policy: Policy::Exact,
             committed,
             budget: None,
@@ -276,7 +290,7 @@ mod tests {
     }
 
     fn rounds() -> Rounds {
-        Rounds::first(Simulated::new(&parameters().nsm, 20_000, 1), 20_000).unwrap()
+        Rounds::first(Simulated::new(&parameters(Correction::OneWay).nsm, 20_000, 1), 20_000).unwrap()
     }
 
     /// Runs both ends of a connection.
@@ -309,12 +323,20 @@ mod tests {
         committed: bool,
         fast: u64,
     ) -> (Result<AliceOutcome, TransferError>, Result<BobOutcome, TransferError>) {
+        transfer_by(config(committed), fast)
+    }
+
+    fn transfer_by(
+        config: Config,
+        fast: u64,
+    ) -> (Result<AliceOutcome, TransferError>, Result<BobOutcome, TransferError>) {
         let (library, rounds, started) = (Library::built_in(), rounds(), Clock::now());
-        let stage = Stage::new(&library, config(committed)).unwrap();
+        let stage = Stage::new(&library, config).unwrap();
         both(
             |connection| {
                 let real = since(started);
-                alice(connection, &stage, &rounds.alice, PATIENCE, &|| real() * fast)
+                let patience = PATIENCE * fast as u32;
+                alice(connection, &stage, &rounds.alice, patience, &|| real() * fast)
             },
             |connection| bob(connection, &stage, &rounds.bob, true, PATIENCE, &since(started)),
         )
@@ -332,9 +354,21 @@ mod tests {
     }
 
     #[test]
+    fn blind_hosts_come_to_their_strings() {
+        let parameters = parameters(Correction::BlindUnder(SemiHonestAlice));
+        let (alice, bob) = transfer_by(Config { parameters, ..config(false) }, 1);
+        let (alice, bob) = (alice.unwrap(), bob.unwrap());
+        let ([first, second], string) = (alice.strings, bob.string.unwrap());
+        assert!(string == second && string != first && string.bits > 300);
+        // He has spoken after his sets.
+        assert!(alice.report.traffic.frames_received > 5);
+    }
+
+    #[test]
     fn bases_before_delta_t_are_a_violation() {
         for committed in [false, true] {
-            let (alice, bob) = transfer(committed, 100);
+            // So fast that Delta t is over before she has looked at what Bob fixed.
+            let (alice, bob) = transfer(committed, 10_000);
             let early = Abort::Nsm(NsmViolation::Early(Kind::BasisReveal));
             assert!(matches!(bob, Err(TransferError::Aborted(reason)) if reason == early), "{bob:?}");
             assert!(matches!(alice, Err(TransferError::Aborted(Abort::Peer(16)))), "{alice:?}");

@@ -2,91 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use caligo_core::leakage::{Disclosed, LeakBits};
 use caligo_core::ot::contract::{Amplified, Sifted};
-use caligo_core::ot::{Abort, Failure};
-use caligo_core::security::Inequality;
-use serde::ser::{Serialize, SerializeStruct, Serializer};
+use caligo_core::ot::{Abort, Correction, Failure};
 
 use super::Stage;
 use super::local::{Completed, Run};
 use super::randomness::{Figures, Randomness};
+use super::spread::{Number, Spread};
 use crate::channel::pairs::{Compared, ErrorFigures};
 use crate::montecarlo::clopper_pearson;
-
-/// Values of one figure over the runs that have it.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Spread {
-    count: u64,
-    /// Exact for whole numbers.
-    total: f64,
-    /// Sum of squares about the mean.
-    squares: f64,
-    least: f64,
-    most: f64,
-    /// Whether values are whole numbers.
-    whole: bool,
-}
-
-impl Spread {
-    /// Of whole numbers.
-    pub(super) const WHOLE: Self =
-        Self { count: 0, total: 0.0, squares: 0.0, least: 0.0, most: 0.0, whole: true };
-    /// Of any numbers.
-    pub(super) const REAL: Self = Self { whole: false, ..Self::WHOLE };
-
-    pub(super) fn add(&mut self, value: f64) {
-        // Welford 1962.
-        let before = value - self.mean().unwrap_or(value);
-        self.count += 1;
-        self.total += value;
-        self.squares += before * (value - self.total / self.count as f64);
-        self.least = if self.count == 1 { value } else { self.least.min(value) };
-        self.most = if self.count == 1 { value } else { self.most.max(value) };
-    }
-
-    /// Mean over these runs, or the value of the only one. `None` if no run has it.
-    pub fn mean(&self) -> Option<f64> {
-        (self.count > 0).then(|| self.total / self.count as f64)
-    }
-
-    /// Standard deviation over the runs. `None` for fewer than two.
-    pub fn deviation(&self) -> Option<f64> {
-        (self.count > 1).then(|| (self.squares / (self.count - 1) as f64).sqrt())
-    }
-}
-
-/// A figure as JSON: a whole number where it is one.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Number {
-    value: f64,
-    whole: bool,
-}
-
-impl Serialize for Number {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // Counts and bits lie far below 2^53.
-        if self.whole {
-            serializer.serialize_u64(self.value as u64)
-        } else {
-            serializer.serialize_f64(self.value)
-        }
-    }
-}
-
-impl Serialize for Spread {
-    /// The value of a single run; of more runs `total`, `mean`, `sd`, `min`, `max`; null of none.
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let number = |value| Number { value, whole: self.whole };
-        let Some(deviation) = self.deviation() else { return self.mean().map(number).serialize(serializer) };
-        let mut fields = serializer.serialize_struct("Spread", 5)?;
-        fields.serialize_field("total", &number(self.total))?;
-        fields.serialize_field("mean", &self.mean())?;
-        fields.serialize_field("sd", &deviation)?;
-        fields.serialize_field("min", &number(self.least))?;
-        fields.serialize_field("max", &number(self.most))?;
-        fields.end()
-    }
-}
 
 /// Adds up runs, in their order.
 #[derive(Debug)]
@@ -122,6 +47,9 @@ pub struct Report {
     pub qber_expected: f64,
     /// Bits charged to the set that was charged most; the mean over runs that came to their end.
     pub leakage: Option<Number>,
+    /// How errors are corrected.
+    #[serde(flatten)]
+    pub correction: CorrectionFigures,
     /// Runs that ended early, by the name of the reason.
     pub aborts: BTreeMap<&'static str, u64>,
     /// Runs after which Bob's string is random, by the reason.
@@ -140,6 +68,27 @@ pub struct Report {
     pub traffic: Traffic,
     /// Whether Alice's strings look random, all of all runs together.
     pub randomness: Figures,
+}
+
+/// How errors are corrected.
+#[derive(Clone, Copy, Debug, serde::Serialize)]
+pub struct CorrectionFigures {
+    /// Length of the code in bits.
+    pub code: usize,
+    /// `baseline` or `blind`.
+    pub strategy: &'static str,
+    /// What is assumed of Alice, if anything.
+    pub assume: Option<&'static str>,
+}
+
+impl CorrectionFigures {
+    pub(super) fn of(stage: &Stage<'_>) -> Self {
+        let (strategy, assume) = match stage.config().parameters.correction {
+            Correction::OneWay => ("baseline", None),
+            Correction::BlindUnder(_) => ("blind", Some("semi_honest_alice")),
+        };
+        Self { code: stage.code_bits(), strategy, assume }
+    }
 }
 
 /// How often Bob believes his string.
@@ -193,6 +142,8 @@ pub struct Phases {
     pub dropped: Spread,
     /// Blocks of each set.
     pub blocks: Spread,
+    /// Reveals of each set.
+    pub reveals: Spread,
 }
 
 /// Entropy of one string in bits, term by term, over runs that came to their end.
@@ -202,6 +153,8 @@ pub struct BudgetFigures {
     pub min_entropy_bits: Spread,
     /// Charged for syndromes, of each set.
     pub syndrome_bits: [Spread; 2],
+    /// Charged to each set for padding revealed of both.
+    pub reveal_bits: [Spread; 2],
     /// Charged for the tag, of each set.
     pub tag_bits: [Spread; 2],
     /// Charged to the set that was charged most.
@@ -241,7 +194,7 @@ pub struct Traffic {
 }
 
 /// The name of a failure in reports.
-pub(super) const fn failure_name(failure: Failure) -> &'static str {
+pub(crate) const fn failure_name(failure: Failure) -> &'static str {
     match failure {
         Failure::DecodingFailed { .. } => "decoding_failed",
         Failure::HashMismatch => "hash_mismatch",
@@ -264,6 +217,7 @@ impl Default for Phases {
             set_bits: whole,
             dropped: whole,
             blocks: whole,
+            reveals: whole,
         }
     }
 }
@@ -293,6 +247,7 @@ impl Default for BudgetFigures {
         Self {
             min_entropy_bits: real,
             syndrome_bits: [whole; 2],
+            reveal_bits: [whole; 2],
             tag_bits: [whole; 2],
             leak_bits: whole,
             hashing_bits: real,
@@ -310,7 +265,11 @@ impl BudgetFigures {
         self.min_entropy_bits.add(budget.min_entropy_bits);
         for (set, receipt) in reconciled.receipts.iter().enumerate() {
             let disclosed = receipt.disclosed();
-            self.syndrome_bits[set].add(disclosed.reconciliation(receipt.policy()).0 as f64);
+            let none = LeakBits(0);
+            let syndromes = Disclosed { padding_revealed: none, padding_exact: none, ..disclosed };
+            let charged = [syndromes, disclosed].map(|of| of.reconciliation(receipt.policy()).0);
+            self.syndrome_bits[set].add(charged[0] as f64);
+            self.reveal_bits[set].add((charged[1] - charged[0]) as f64);
             self.tag_bits[set].add(disclosed.tag.0 as f64);
         }
         self.leak_bits.add(reconciled.leak().0 as f64);
@@ -336,6 +295,7 @@ impl Summary {
             qber_observed: None,
             qber_expected: parameters.nsm.coincidences().qber,
             leakage: None,
+            correction: CorrectionFigures::of(stage),
             aborts: BTreeMap::new(),
             failures: BTreeMap::new(),
             success: Success {
@@ -386,11 +346,10 @@ impl Summary {
             Err(reason) => {
                 *report.aborts.entry(reason.name()).or_default() += 1;
                 self.first_abort = self.first_abort.or(Some((index, *reason)));
-                if let Abort::EntropyDepleted(Inequality::Entropy { spent_bits, min_entropy_bits }) = reason {
-                    // The two bits that a string each would take are not spent.
-                    self.margin.add((min_entropy_bits - (spent_bits - 2.0)) / self.pairs);
-                }
             }
+        }
+        if let Some(margin) = run.margin(self.pairs) {
+            self.margin.add(margin);
         }
     }
 
@@ -413,11 +372,11 @@ impl Summary {
 
         report.phases.add(sifted);
         report.phases.blocks.add(f64::from(amplified.reconciled.blocks));
+        report.phases.reveals.add(f64::from(amplified.reconciled.reveals));
         if let Some(estimate) = &sifted.estimated.estimate {
             self.sample = self.sample + Compared { rounds: estimate.tested, differ: estimate.errors };
         }
         report.budget.add(amplified);
-        self.margin.add(amplified.budget.surplus_bits() / self.pairs);
     }
 
     /// The first run that ended early, and why.
@@ -428,12 +387,8 @@ impl Summary {
     /// The figures.
     pub fn report(self) -> Report {
         let Self { mut report, randomness, margin, sample, distance, .. } = self;
-        let mean = |spread: &Spread| {
-            // The only value of whole numbers is one.
-            spread.mean().map(|value| Number { value, whole: spread.whole && spread.count == 1 })
-        };
-        report.length = mean(&report.budget.length);
-        report.leakage = mean(&report.budget.leak_bits);
+        report.length = report.budget.length.number();
+        report.leakage = report.budget.leak_bits.number();
         report.margin = margin.mean();
         report.phases.sample = sample.into();
         report.qber_observed = report.phases.sample.rate;
@@ -449,25 +404,5 @@ impl Summary {
         let compared = report.randomness.bits / 2;
         report.other.distance = (compared > 0).then(|| distance as f64 / compared as f64);
         report
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn spreads_are_those_of_their_values() {
-        let mut spread = Spread::WHOLE;
-        let json = |spread: &Spread| serde_json::to_string(spread).unwrap();
-        assert_eq!((json(&spread), spread.mean()), ("null".to_owned(), None));
-        spread.add(7.0);
-        assert_eq!((json(&spread), spread.mean(), spread.deviation()), ("7".to_owned(), Some(7.0), None));
-        spread.add(1.0);
-        spread.add(4.0);
-        assert_eq!(json(&spread), r#"{"total":12,"mean":4.0,"sd":3.0,"min":1,"max":7}"#);
-        let mut real = Spread::REAL;
-        real.add(0.5);
-        assert_eq!(json(&real), "0.5");
     }
 }

@@ -34,14 +34,18 @@ pub struct Runs {
 }
 
 /// What is drawn for one run.
-struct Draw {
-    pairs: u64,
-    choice: bool,
-    sources: [Source; 2],
+#[derive(Debug)]
+pub(crate) struct Draw {
+    /// Seed of the pairs.
+    pub(crate) pairs: u64,
+    /// Bob's choice.
+    pub(crate) choice: bool,
+    /// Both parties' randomness.
+    pub(crate) sources: [Source; 2],
 }
 
 impl Draw {
-    fn new(seed: u64, index: u64) -> Self {
+    pub(crate) fn new(seed: u64, index: u64) -> Self {
         /// Keeps these seeds apart from whatever else is drawn from the same seed.
         const PHASE: u64 = u64::from_be_bytes(*b"transfer");
         let mut rng = stream(seed ^ PHASE, index);
@@ -93,16 +97,16 @@ pub fn run(
         let end = (done + GROUP * threads).min(count);
         let one = |worker: &mut Worker<'_>| -> Result<Option<(u64, Run)>, TransferError> {
             let started = Clock::now();
-            let taken = supply.lock().map(|mut supply| supply.take(end, &mut worker.rounds));
+            let taken = supply.lock().map(|mut supply| supply.take(end, &mut worker.memory.rounds));
             // Only a panic of another thread poisons the lock, and that one is told.
             let Some(index) = taken.unwrap_or(Ok(None))? else { return Ok(None) };
             let mut draw = Draw::new(seed, index);
             if recorded {
                 draw.sources = [Source::System, Source::System];
             } else {
-                let rounds = worker.rounds.len as u64;
+                let rounds = stage.rounds() as u64;
                 let source = Simulated::new(&stage.config().parameters.nsm, rounds, draw.pairs);
-                Portions::new(source).fill(&mut worker.rounds)?;
+                Portions::new(source).fill(&mut worker.memory.rounds)?;
             }
             let run = worker.run(choice.unwrap_or(draw.choice), draw.sources, started)?;
             progress(1);

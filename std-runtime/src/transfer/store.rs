@@ -1,7 +1,7 @@
 //! The memory of a transfer's machines on a host, allocated once for many transfers and wiped after each.
 
 use caligo_core::bits::words_for;
-use caligo_core::ot::{Alice, AliceMemory, Block, Bob, BobMemory, Setup};
+use caligo_core::ot::{Alice, AliceMemory, Block, Bob, BobMemory, Correction, Setup};
 use caligo_core::sift::Record;
 use zeroize::Zeroize;
 
@@ -13,13 +13,21 @@ const fn string_words(rounds: usize) -> usize {
 /// Blocks have at least so many bits, as a part of the code's length: more blocks than that are refused.
 const LEAST_PAYLOAD: usize = 8;
 
+/// Blocks of a set at most.
+fn most_blocks(setup: &Setup<'_>, rounds: usize) -> usize {
+    rounds / 2 / (setup.code.n() / LEAST_PAYLOAD).max(1) + 8
+}
+
 /// Alice's memory.
+#[derive(Default)]
 pub struct AliceStore {
     words: Vec<u64>,
+    padding: Vec<u64>,
     strings: [Vec<u64>; 2],
 }
 
 /// Bob's memory.
+#[derive(Default)]
 pub struct BobStore {
     words: Vec<u64>,
     blocks: Vec<Block>,
@@ -29,15 +37,27 @@ pub struct BobStore {
 
 impl AliceStore {
     /// Memory for `rounds` rounds.
-    pub fn new(setup: &Setup<'_>, rounds: usize) -> Self {
-        let strings = [(); 2].map(|()| vec![0; string_words(rounds)]);
-        Self { words: vec![0; Alice::words(rounds, setup.code.n())], strings }
+    pub fn new(setup: &Setup<'_>, rounds: usize, correction: Correction) -> Self {
+        let mut store = Self::default();
+        store.fit(setup, rounds, correction);
+        store
+    }
+
+    /// As large as `rounds` rounds need. What it held must have been wiped.
+    pub fn fit(&mut self, setup: &Setup<'_>, rounds: usize, correction: Correction) {
+        let padding = match correction {
+            Correction::OneWay => 0,
+            Correction::BlindUnder(_) => Alice::padding_words(setup, most_blocks(setup, rounds)),
+        };
+        self.words.resize(Alice::words(rounds, setup.code.n()), 0);
+        self.padding.resize(padding, 0);
+        self.strings.iter_mut().for_each(|string| string.resize(string_words(rounds), 0));
     }
 
     /// What a machine borrows, for what her detectors recorded.
     pub fn memory<'m>(&'m mut self, record: Record<'m>) -> AliceMemory<'m> {
         let [first, second] = &mut self.strings;
-        AliceMemory { record, words: &mut self.words, strings: [first, second] }
+        AliceMemory { record, words: &mut self.words, padding: &mut self.padding, strings: [first, second] }
     }
 
     /// Her strings, `length` bits each.
@@ -54,13 +74,18 @@ impl AliceStore {
 impl BobStore {
     /// Memory for `rounds` rounds.
     pub fn new(setup: &Setup<'_>, rounds: usize) -> Self {
-        let blocks = rounds / 2 / (setup.code.n() / LEAST_PAYLOAD).max(1) + 8;
-        Self {
-            words: vec![0; Bob::words(rounds, setup.code.n())],
-            blocks: vec![Block::default(); blocks],
-            syndromes: vec![0; blocks * words_for(setup.code.m())],
-            string: vec![0; string_words(rounds)],
-        }
+        let mut store = Self::default();
+        store.fit(setup, rounds);
+        store
+    }
+
+    /// As large as `rounds` rounds need. What it held must have been wiped.
+    pub fn fit(&mut self, setup: &Setup<'_>, rounds: usize) {
+        let blocks = most_blocks(setup, rounds);
+        self.words.resize(Bob::words(rounds, setup.code.n()), 0);
+        self.blocks.resize(blocks, Block::default());
+        self.syndromes.resize(blocks * words_for(setup.code.m()), 0);
+        self.string.resize(string_words(rounds), 0);
     }
 
     /// What a machine borrows, for what his detectors recorded.
@@ -88,6 +113,7 @@ impl BobStore {
 impl Drop for AliceStore {
     fn drop(&mut self) {
         self.words.zeroize();
+        self.padding.zeroize();
         self.strings.zeroize();
     }
 }

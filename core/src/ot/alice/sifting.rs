@@ -1,11 +1,11 @@
 //! From rounds to two sets.
 
-use super::{AfterBases, Alice, Opened, Phase, charge, rows_of};
+use super::{AfterBases, Alice, Course, Opened, Phase, charge, rows_of};
 use crate::bits::words_for;
 use crate::leakage::{Disclosure, Ledger};
 use crate::ot::blocks::{Shape, survey};
 use crate::ot::contract::{Detected, Estimated, Sifted};
-use crate::ot::{Abort, CommitmentMismatch, Instant};
+use crate::ot::{Abort, CommitmentMismatch, Correction, Instant};
 use crate::qber::Disclosed;
 use crate::sift::{draw, gather};
 use crate::spans::{cut, paste, paste_span};
@@ -20,8 +20,8 @@ impl Alice<'_> {
         let fixed = now.max(self.last_round);
         Ok(match (phase, message) {
             (Phase::AwaitGreeting, Message::Plain(Plain::Agreement(theirs))) => {
-                if *theirs != self.terms.agreement(&self.setup) {
-                    return Err(Abort::Synchronisation("parameters of the transfer"));
+                if let Some(what) = self.terms.agreement().difference(theirs) {
+                    return Err(Abort::Synchronisation(what));
                 }
                 if self.terms.committed {
                     Phase::AwaitCommitment
@@ -73,6 +73,7 @@ impl Alice<'_> {
                 };
                 let estimated =
                     Estimated::check(&self.terms, detected, rows.sample, rows.common, Some(disclosed))?;
+                self.estimate = estimated.estimate;
                 Phase::Outcomes { estimated, size, at: 0 }
             }
             (Phase::AwaitSets { estimated, part, at }, Message::Plain(Plain::IndexLists(span))) => {
@@ -82,6 +83,9 @@ impl Alice<'_> {
                     0 => Phase::AwaitSets { estimated, part: 1, at: 0 },
                     _ => self.settle(estimated)?,
                 }
+            }
+            (Phase::AwaitWanted { course, round, at }, Message::Plain(Plain::PairsWanted(span))) => {
+                self.wanted_pairs(course, round, at, span)?
             }
             (phase, message) => return Err(Self::misplaced(&phase, message.kind())),
         })
@@ -140,7 +144,7 @@ impl Alice<'_> {
         let rounds = record.rounds;
         match phase {
             Phase::Greeting => {
-                let agreement = self.terms.agreement(&self.setup);
+                let agreement = self.terms.agreement();
                 Ok((Phase::AwaitGreeting, self.plain(&Plain::Agreement(agreement), out)?))
             }
             Phase::Bases { then, part, at } => {
@@ -180,6 +184,7 @@ impl Alice<'_> {
                 }
                 Ok((Phase::AwaitSets { estimated, part: 0, at: 0 }, sent))
             }
+            Phase::Reveal { course, reveal } => self.reveal(course, reveal, out),
             _ => Err(crate::ot::GONE),
         }
     }
@@ -193,19 +198,26 @@ impl Alice<'_> {
         let sifted = Sifted::check(&self.terms, estimated, kept, [&*rows.sets[0], &*rows.sets[1]])?;
         let (qber, set_bits) = (sifted.estimated.qber, sifted.set_bits);
         let masks = [rows.punctured, rows.shortened];
-        let (leak, _) = survey(&self.setup, &self.terms, self.planner, qber, set_bits, masks)?;
-        sifted.affords(leak)?;
+        let survey = survey(&self.setup, &self.terms, self.planner, qber, set_bits, masks)?;
+        sifted.affords(survey.leak)?;
         let cap = sifted.cap(&self.terms);
-        if leak > cap {
+        if survey.leak > cap {
             let spent = crate::leakage::LeakBits(0);
-            return Err(Abort::Budget(crate::leakage::BudgetExceeded { attempted: leak, spent, cap }));
+            return Err(Abort::Budget(crate::leakage::BudgetExceeded { attempted: survey.leak, spent, cap }));
+        }
+        let correction = self.terms.correction;
+        let padding = Self::padding_words(&self.setup, survey.blocks as usize);
+        if correction != Correction::OneWay && self.held.memory.padding.len() < padding {
+            return Err(Abort::Host("padding: expected Alice::padding_words(setup, blocks) words"));
         }
         for (set, string) in rows.sets.iter().zip(rows.strings) {
             string.fill(0);
             gather(record.bits, set, string);
         }
         self.books = [(); 2].map(|()| Some(Ledger::new(self.terms.policy, cap)));
-        let shape = Shape::plan(&self.setup, self.planner, qber, 0, set_bits)?;
-        Ok(Phase::Blocks { sifted, number: 0, shape })
+        let (shape, _) = Shape::plan(&self.setup, correction, self.planner, qber, 0, set_bits)?;
+        // Counted as they are sent: what Bob has seen is what tags and rounds refer to, whatever a planner says twice.
+        let course = Course { sifted, blocks: 0, rounds: 0, reveals: 0 };
+        Ok(Phase::Blocks { course, number: 0, shape })
     }
 }

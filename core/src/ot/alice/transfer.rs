@@ -1,11 +1,11 @@
 //! From two sets to two strings.
 
-use super::{Alice, Phase, charge, rows_of};
+use super::{Alice, Course, Phase, charge, rows_of};
 use crate::amplify::Toeplitz;
 use crate::bits::{self, words_for};
-use crate::ot::blocks::{Shape, TAG, disclosure};
-use crate::ot::contract::{Amplified, Reconciled, Sifted};
-use crate::ot::{Abort, GONE};
+use crate::ot::blocks::{Shape, TAG, disclosure, padding_words};
+use crate::ot::contract::{Amplified, Reconciled};
+use crate::ot::{Abort, Correction, GONE};
 use crate::verify::tag;
 use crate::wire::{self, Bits, Disclosing, Plain, Syndrome, Verify};
 
@@ -18,8 +18,8 @@ impl Alice<'_> {
         out: &mut [u8],
     ) -> Result<(Phase, usize), Abort> {
         match phase {
-            Phase::Blocks { sifted, number, shape } => self.block(sifted, number, shape, words, out),
-            Phase::Tag { sifted, blocks, set } => self.tag(sifted, blocks, set, words, out),
+            Phase::Blocks { course, number, shape } => self.block(course, number, shape, words, out),
+            Phase::Tag { course, set } => self.tag(course, set, words, out),
             Phase::Seed { amplified, set, at } => self.seed(amplified, set, at, words, out),
             _ => Err(GONE),
         }
@@ -27,7 +27,7 @@ impl Alice<'_> {
 
     fn block(
         &mut self,
-        sifted: Sifted,
+        mut course: Course,
         number: u32,
         shape: Shape,
         padding: &[u64],
@@ -39,52 +39,66 @@ impl Alice<'_> {
         let payload = &mut rows.payload[..words_for(shape.payload)];
         payload.fill(0);
         bits::copy(rows.strings[set], shape.start, payload, 0, shape.payload);
-        pattern.scatter(payload, &padding[..words_for(pattern.p())], rows.frame)?;
+        let padding = &padding[..words_for(pattern.p())];
+        pattern.scatter(payload, padding, rows.frame)?;
         self.setup.code.syndrome(rows.frame, rows.syndrome)?;
         let permit = charge(&mut self.books[set], disclosure(&self.setup, &pattern))?;
-        let message = Disclosing::Syndrome(Syndrome {
+        let syndrome = Syndrome {
             block: number,
             punctured: shape.punctured,
             shortened: shape.shortened,
             qber_ppm: shape.qber_ppm,
-            request: 0,
+            request: shape.steps.into(),
             syndrome: Bits::of(rows.syndrome, self.setup.code.m())?,
-        });
+        };
+        let message = match self.terms.correction {
+            Correction::OneWay => Disclosing::Syndrome(syndrome),
+            Correction::BlindUnder(_) => {
+                let at = number as usize * padding_words(&self.setup);
+                let kept = self.held.memory.padding.get_mut(at..at + padding.len());
+                kept.ok_or(GONE)?.copy_from_slice(padding);
+                Disclosing::BlindInit(syndrome)
+            }
+        };
         let sent = wire::disclose_next(out, &mut self.sent, permit, &message)?;
         let number = number + 1;
         if set == 0 {
-            return Ok((Phase::Blocks { sifted, number, shape }, sent));
+            return Ok((Phase::Blocks { course, number, shape }, sent));
         }
+        course.blocks += 1;
+        course.rounds = course.rounds.max(shape.steps);
+        let sifted = &course.sifted;
         if shape.end() == sifted.set_bits {
-            return Ok((Phase::Tag { sifted, blocks: number, set: 0 }, sent));
+            return Ok((course.after(0), sent));
         }
-        let qber = sifted.estimated.qber;
-        let shape = Shape::plan(&self.setup, self.planner, qber, shape.end(), sifted.set_bits)?;
-        Ok((Phase::Blocks { sifted, number, shape }, sent))
+        let (correction, qber) = (self.terms.correction, sifted.estimated.qber);
+        let (shape, _) =
+            Shape::plan(&self.setup, correction, self.planner, qber, shape.end(), sifted.set_bits)?;
+        Ok((Phase::Blocks { course, number, shape }, sent))
     }
 
     fn tag(
         &mut self,
-        sifted: Sifted,
-        blocks: u32,
+        course: Course,
         set: usize,
         words: &[u64],
         out: &mut [u8],
     ) -> Result<(Phase, usize), Abort> {
         let &[key] = words else { return Err(GONE) };
         let rows = rows_of(self.held.memory.words, self.held.memory.record.rounds, &self.setup)?;
-        let value = tag(rows.strings[set], sifted.set_bits, key);
+        let value = tag(rows.strings[set], course.sifted.set_bits, key);
         let permit = charge(&mut self.books[set], TAG)?;
-        let message = Disclosing::Verify(Verify { from: set as u32, to: blocks, key, tag: value });
+        let message = Disclosing::Verify(Verify { from: set as u32, to: 2 * course.blocks, key, tag: value });
         let sent = wire::disclose_next(out, &mut self.sent, permit, &message)?;
         if set == 0 {
-            return Ok((Phase::Tag { sifted, blocks, set: 1 }, sent));
+            return Ok((Phase::Tag { course, set: 1 }, sent));
         }
         let [Some(first), Some(second)] = [self.books[0].take(), self.books[1].take()] else {
             return Err(Abort::Host("ledger: gone"));
         };
         let receipts = [first.close(), second.close()];
-        let reconciled = Reconciled::check(&self.terms, sifted, blocks / 2, receipts)?;
+        let Course { sifted, blocks, reveals, .. } = course;
+        let reconciled = Reconciled::check(&self.terms, sifted, (blocks, reveals), receipts)?;
         let room = self.held.memory.strings.iter().map(|string| string.len()).min().unwrap_or(0);
         let amplified = Amplified::check(&self.terms, reconciled, room.saturating_mul(64))?;
         Ok((Phase::Seed { amplified, set: 0, at: 0 }, sent))

@@ -1,11 +1,11 @@
 //! From rounds to two sets, and no further word.
 
-use super::{AfterReport, Bob, CLOCKS, Phase, Silent, rows_of};
+use super::{AfterReport, Asking, Bob, CLOCKS, Phase, Silent, rows_of};
 use crate::bits::{self, words_for};
 use crate::leakage::{self, Disclosure};
 use crate::ot::blocks::Shape;
 use crate::ot::contract::{Condition, Detected, Estimated, Sifted};
-use crate::ot::{Abort, GONE, Instant, NsmViolation, mask_of, select};
+use crate::ot::{Abort, Correction, GONE, Instant, NsmViolation, mask_of, select};
 use crate::qber::Disclosed;
 use crate::sift::{THINNING, draw, gather, is_within, thin};
 use crate::spans::{cut, paste, paste_span};
@@ -18,8 +18,8 @@ impl Bob<'_> {
         let rows = rows_of(self.held.memory.words, rounds, &self.setup)?;
         Ok(match (phase, message) {
             (Phase::AwaitGreeting, Message::Plain(Plain::Agreement(theirs))) => {
-                if *theirs != self.terms.agreement(&self.setup) {
-                    return Err(Abort::Synchronisation("parameters of the transfer"));
+                if let Some(what) = self.terms.agreement().difference(theirs) {
+                    return Err(Abort::Synchronisation(what));
                 }
                 Phase::Greeting
             }
@@ -75,6 +75,7 @@ impl Bob<'_> {
                 };
                 let estimated =
                     Estimated::check(&self.terms, detected, rows.sample, rows.common, Some(disclosed))?;
+                self.estimate = estimated.estimate;
                 self.compare(estimated)?
             }
             (phase, message) => return Err(Self::misplaced(&phase, message.kind())),
@@ -185,7 +186,7 @@ impl Bob<'_> {
             Phase::Greeting => {
                 rows.report.copy_from_slice(record.clicked);
                 bits::clear_tail(rows.report, rounds);
-                let agreement = self.terms.agreement(&self.setup);
+                let agreement = self.terms.agreement();
                 let length = wire::encode_next(out, sent, &Plain::Agreement(agreement))?;
                 let phase = if self.thinned.is_some() { Phase::Thin { word: 0 } } else { report };
                 (phase, length)
@@ -251,7 +252,7 @@ impl Bob<'_> {
                     _ => {
                         rows.string.fill(0);
                         gather(record.bits, rows.matching, rows.string);
-                        Phase::Silent(Silent {
+                        let silent = Silent {
                             sifted,
                             number: 0,
                             shape: Shape::default(),
@@ -260,11 +261,19 @@ impl Bob<'_> {
                             seed_bits: None,
                             given: 0,
                             back: 0,
-                        })
+                            rounds: 0,
+                            pair: usize::MAX,
+                            count: None,
+                        };
+                        match self.terms.correction {
+                            Correction::OneWay => Phase::Silent(silent),
+                            Correction::BlindUnder(_) => Phase::Asking(Asking { silent, round: 0, at: 0 }),
+                        }
                     }
                 };
                 (phase, length)
             }
+            Phase::Asking(asking) => return self.ask(asking, out),
             _ => return Err(GONE),
         })
     }

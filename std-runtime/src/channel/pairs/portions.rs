@@ -66,6 +66,16 @@ impl Rounds {
         Ok(rounds)
     }
 
+    /// As many rounds as `len`. What was recorded is forgotten.
+    pub fn resize(&mut self, len: usize) {
+        self.wipe();
+        self.len = len;
+        [&mut self.alice, &mut self.bob].into_iter().for_each(|party| {
+            let Party { clicked, bases, bits } = party;
+            [clicked, bases, bits].into_iter().for_each(|words| words.resize(words_for(len), 0));
+        });
+    }
+
     fn columns(&self) -> [&[u64]; 6] {
         let Self { alice: a, bob: b, .. } = self;
         [&a.clicked, &a.bases, &a.bits, &b.clicked, &b.bases, &b.bits]

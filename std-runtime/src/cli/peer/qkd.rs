@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use anyhow::Context;
+
 use super::pairs::{Met, params};
 use super::{AliceArgs, BobArgs, PeerArgs, Protocol};
 use crate::channel::pairs::{Party, Rounds, Simulated};
@@ -11,7 +13,7 @@ use crate::config::Strategy;
 use crate::config::qkd::Parameters;
 use crate::keyfile::Key;
 use crate::qkd::host::{self, Seat};
-use crate::qkd::{QkdError, Stage};
+use crate::qkd::{QkdError, Stage, choose};
 use crate::session::deal::Purpose;
 use crate::session::local::SessionError;
 use crate::session::psk::Role;
@@ -51,10 +53,11 @@ pub(super) fn alice(args: &AliceArgs) -> anyhow::Result<Ending> {
     let (peer, pairs) = (&args.peer, &args.pairs);
     let params = params(pairs.params.as_ref(), Protocol::Qkd)?;
     let parameters = Parameters::read(params)?;
+    let file = || params.display().to_string();
     let strategy = args.session.strategy.unwrap_or(parameters.strategy);
-    let library = args.session.library()?;
+    let library = args.session.library(|| choose(&parameters)).with_context(file)?;
     let config = args.session.distribution(Parameters { strategy, ..parameters });
-    let stage = Stage::new(&library, config)?;
+    let stage = Stage::new(&library, config).with_context(file)?;
     peer.check_files(&inputs(params, pairs.pairs.as_deref()), &[("--out", peer.out.as_deref())])?;
     let device = parameters.device;
     let simulated = |rounds, seed| Simulated::of(&device, rounds, seed);
@@ -69,10 +72,11 @@ pub(super) fn bob(args: &BobArgs) -> anyhow::Result<Ending> {
     let (peer, pairs) = (&args.peer, &args.pairs);
     let params = params(pairs.params.as_ref(), Protocol::Qkd)?;
     let parameters = Parameters::read(params)?;
-    let library = args.common.library()?;
+    let file = || params.display().to_string();
+    let library = args.common.library(|| choose(&parameters)).with_context(file)?;
     let mut config = args.common.distribution(parameters);
     config.policy = pairs.policy.map_or(config.policy, Into::into);
-    let stage = Stage::new(&library, config)?;
+    let stage = Stage::new(&library, config).with_context(file)?;
     peer.check_files(&inputs(params, pairs.pairs.as_deref()), &[("--out", peer.out.as_deref())])?;
     let mut rounds = pairs.rounds(stage.rounds())?;
     let met = args.meet(Purpose::Key, &mut rounds)?;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context;
 use clap::Args;
 
 use super::pairs::{Met, params};
@@ -13,7 +14,7 @@ use crate::config::nsm::Parameters;
 use crate::session::deal::Purpose;
 use crate::session::psk::Role;
 use crate::transfer::host;
-use crate::transfer::{Stage, TransferError};
+use crate::transfer::{Stage, TransferError, choose};
 
 /// Arguments of `alice --protocol ot`.
 #[derive(Debug, Args)]
@@ -44,8 +45,9 @@ pub(super) fn alice(args: &AliceArgs) -> anyhow::Result<Ending> {
     let (peer, own, pairs) = (&args.peer, &args.transfer, &args.pairs);
     let params = params(pairs.params.as_ref(), Protocol::Ot)?;
     let parameters = Parameters::read(params)?;
-    let library = args.session.library()?;
-    let stage = Stage::new(&library, args.session.transfer(parameters, own.commit))?;
+    let file = || params.display().to_string();
+    let library = args.session.library(|| choose(&parameters)).with_context(file)?;
+    let stage = Stage::new(&library, args.session.transfer(parameters, own.commit)).with_context(file)?;
     let outs = [("--out0", own.out0.as_deref()), ("--out1", own.out1.as_deref())];
     peer.check_files(&[("--params", Some(params)), ("--pairs", pairs.pairs.as_deref())], &outs)?;
     let simulated = |rounds, seed| Simulated::new(&parameters.nsm, rounds, seed);
@@ -68,10 +70,11 @@ pub(super) fn bob(args: &BobArgs) -> anyhow::Result<Ending> {
     let choice =
         own.choice.ok_or_else(|| usage("--choice: expected 0 or 1 for --protocol ot, found none"))?;
     let parameters = Parameters::read(params)?;
-    let library = args.common.library()?;
+    let file = || params.display().to_string();
+    let library = args.common.library(|| choose(&parameters)).with_context(file)?;
     let mut config = args.common.transfer(parameters, own.commit);
     config.policy = pairs.policy.map_or(config.policy, Into::into);
-    let stage = Stage::new(&library, config)?;
+    let stage = Stage::new(&library, config).with_context(file)?;
     let inputs = [("--params", Some(params)), ("--pairs", pairs.pairs.as_deref())];
     peer.check_files(&inputs, &[("--out", peer.out.as_deref())])?;
     let mut rounds = pairs.rounds(stage.rounds())?;
@@ -81,6 +84,9 @@ pub(super) fn bob(args: &BobArgs) -> anyhow::Result<Ending> {
     rounds.wipe();
     let mut outcome = outcome?;
     outcome.report.dealt = dealt;
+    if peer.out.is_none() {
+        eprintln!("caligo-run: without --out the string is not kept");
+    }
     match &outcome.string {
         Some(string) => peer.write(&[(peer.out.as_deref(), string)])?,
         None => eprintln!("caligo-run: the string could not be decoded, so none is written"),
