@@ -8,6 +8,7 @@
 #
 # Exits with 1 on a crash, after naming the input.
 set -eu
+CALIGO_CORE_ONLY=1
 . "$(dirname "$0")/setup.sh"
 
 dir="${CARGO_TARGET_DIR:-$PWD/target}/fuzz"

@@ -2,6 +2,7 @@
 # Builds caligo-core for a target that has no standard library, and checks that it depends on libm alone, or with its
 # feature `serde` on that besides.
 set -eu
+CALIGO_CORE_ONLY=1
 . "$(dirname "$0")/setup.sh"
 
 target=thumbv7em-none-eabihf

@@ -3,6 +3,7 @@
 //! Exit code 0 when all is done, 1 when something failed, 2 when the command was not understood.
 
 mod bounds;
+mod campaign;
 mod code;
 mod demo_keys;
 mod efficiency;
@@ -58,6 +59,9 @@ enum Command {
     Bounds(bounds::BoundsArgs),
     /// Simulate photon pairs, or count recorded ones.
     Pairs(pairs::PairsArgs),
+    /// Run many simulated transfers over a space of parameters, and report where they succeed.
+    #[command(subcommand)]
+    Campaign(campaign::CampaignCommand),
     /// Write a reproducible pair of key files with errors.
     DemoKeys(demo_keys::DemoArgs),
     /// Build, inspect, import and export codes.
@@ -132,6 +136,7 @@ impl Cli {
             Command::Qkd(args) => qkd::run(&args),
             Command::Bounds(args) => bounds::run(&args),
             Command::Pairs(args) => pairs::run(&args),
+            Command::Campaign(command) => campaign::run(&command),
             Command::DemoKeys(args) => demo_keys::run(&args),
             Command::Code(command) => code::run(&command),
         }
@@ -175,11 +180,6 @@ impl CodeArgs {
         Ok(self.load_or(None, None)?.unwrap_or_else(Library::built_in))
     }
 
-    /// The code named here, or else that of these files; `None` if it is to be chosen by the key. Patterns belong to a
-    /// matrix and are not mixed with another's.
-    fn load_or(
-        &self,
-        matrix: Option<&Path>,
     /// The code named, or the mother code that `choose` finds.
     fn load_or_choose<E: From<LibraryError>>(
         &self,
@@ -191,6 +191,11 @@ impl CodeArgs {
         }
     }
 
+    /// The code named here, or else that of these files; `None` if it is to be chosen by the key. Patterns belong to a
+    /// matrix and are not mixed with another's.
+    fn load_or(
+        &self,
+        matrix: Option<&Path>,
         patterns: Option<&Path>,
     ) -> Result<Option<Library>, LibraryError> {
         match (self.code, &self.matrix) {
@@ -258,6 +263,7 @@ impl EffortArgs {
             schedule: self.schedule.map_or(otherwise.schedule, Into::into),
             max_iterations: self.max_iterations.or(otherwise.max_iterations),
             guesses: self.guesses.or(otherwise.guesses),
+            patient: otherwise.patient,
             without_first_pass: self.without_first_pass || otherwise.without_first_pass,
         }
     }
@@ -274,7 +280,6 @@ enum PolicyArg {
     Conservative,
 }
 
-            patient: otherwise.patient,
 impl From<PolicyArg> for Policy {
     fn from(policy: PolicyArg) -> Self {
         match policy {

@@ -21,6 +21,7 @@ use crate::kernel::{Effort, Tier};
 use crate::matrix::library::Library;
 use crate::session::local::{Config, QberSource};
 
+pub mod campaign;
 pub mod nsm;
 pub mod qkd;
 mod yaml;

@@ -9,12 +9,14 @@
 //! * [`transfer`]: oblivious transfers between the core's machines.
 //! * [`qkd`]: key distribution, from pairs to keys.
 //! * [`bounds`]: the core's security formulas for a parameter file.
+//! * [`campaign`]: many samples over a space of parameters, kept so that a kill loses nothing.
 //! * [`cli`]: the command line, arguments and printing only.
 #![forbid(unsafe_code)]
 
 pub mod amplify;
 pub mod bounds;
 pub mod calibrate;
+pub mod campaign;
 pub mod channel;
 pub mod cli;
 pub mod config;

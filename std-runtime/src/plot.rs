@@ -2,6 +2,8 @@
 //!
 //! In: rows of a measurement. Out: the text of an SVG file, the same bytes for the same rows.
 
+pub mod chart;
+
 use std::fmt::{self, Write};
 
 use caligo_core::limits;
@@ -20,7 +22,7 @@ const LEGEND_LINE: f64 = 20.0;
 const LEGEND_COLUMN: f64 = 330.0;
 
 /// Okabe and Ito's colours, which the colour-blind tell apart.
-const COLOURS: [&str; 6] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
+pub(crate) const COLOURS: [&str; 6] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
 /// Outlines around the origin.
 const MARKERS: [&str; 4] =
     ["M-4-4H4V4H-4Z", "M0-5L5 4H-5Z", "M0-5L5 0L0 5L-5 0Z", "M-4 0A4 4 0 0 0 4 0A4 4 0 0 0-4 0Z"];
@@ -110,6 +112,17 @@ fn bound(rows: &[&Row]) -> Vec<(f64, f64)> {
         .collect()
 }
 
+/// The least round step of which `span` has at most `most`, and its decimal places.
+fn step(span: f64, most: f64) -> (f64, usize) {
+    let steps = (-9..=9).flat_map(|exponent| [1.0, 2.0, 5.0].map(|digit| (digit, exponent)));
+    let size = |(digit, exponent): (f64, i32)| {
+        let power = 10f64.powi(exponent.abs());
+        (if exponent < 0 { digit / power } else { digit * power }, exponent)
+    };
+    let (step, exponent) = steps.map(size).find(|(step, _)| span / step <= most).unwrap_or((1e9, 9));
+    (step, (-exponent).max(0) as usize)
+}
+
 /// Values onto pixels, between round ticks.
 struct Axis {
     first: i64,
@@ -127,15 +140,10 @@ impl Axis {
         let (low, high) = if low <= high { (low, high) } else { (0.0, 0.0) };
         let margin = 0.5 * (span - (high - low)).max(0.0);
         let (low, high) = ((low - margin).max(0.0), high + margin);
-        let steps = (-6..=6).flat_map(|exponent| [1.0, 2.0, 5.0].map(|digit| (digit, exponent)));
-        let size = |(digit, exponent): (f64, i32)| {
-            let power = 10f64.powi(exponent.abs());
-            (if exponent < 0 { digit / power } else { digit * power }, exponent)
-        };
-        let (step, exponent) = steps.map(size).find(|(s, _)| (high - low) / s <= 8.0).unwrap_or((1e6, 6));
+        let (step, decimals) = step(high - low, 8.0);
         let first = (low / step).floor() as i64;
         let last = ((high / step).ceil() as i64).max(first + 1);
-        Self { first, last, step, decimals: (-exponent).max(0) as usize, from, to }
+        Self { first, last, step, decimals, from, to }
     }
 
     fn at(&self, value: f64) -> f64 {
