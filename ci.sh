@@ -72,6 +72,11 @@ step tests bash scripts/test.sh
 step no-std bash scripts/no-std.sh
 if bash scripts/fuzz.sh ready; then
     ! component clippy clippy || step clippy-fuzz bash scripts/fuzz.sh lint
+if bash scripts/capi.sh ready; then
+    step capi bash scripts/capi.sh
+else
+    skip capi "it needs x86-64 Linux and valgrind, on Debian: apt-get install valgrind"
+fi
     step fuzz bash scripts/fuzz.sh 7
 else
     skip fuzz "a C++ compiler is missing, on Debian: apt-get install g++"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds caligo-core for a target that has no standard library, and checks that it depends on libm alone, or with its
-# feature `serde` on that besides.
+# Builds caligo-core and its C interface for a target that has no standard library, and checks that the core depends on libm
+# alone, or with its feature `serde` on that besides.
 set -eu
 CALIGO_CORE_ONLY=1
 . "$(dirname "$0")/setup.sh"
@@ -40,6 +40,12 @@ build() {
         "$1" build --locked --package caligo-core --no-default-features --features "$features" \
             --target "$target" --target-dir "$dir" $std
     done
+    std=
+    [ -z "$2" ] || std="-Zbuild-std=core,alloc"
+    echo "no-std: building the C interface for $target"
+    # A static library would want a panic handler, which is the firmware's.
+    "$1" rustc --locked --package caligo-capi --no-default-features --lib --crate-type rlib \
+        --target "$target" --target-dir "$dir" $std
 }
 
 packages="rustc-web cargo-web rust-web-src"
