@@ -201,12 +201,12 @@ fn infeasible_points_are_replaced_whatever_the_batch() {
             for (row, &index) in chosen.iter().enumerate() {
                 assert_eq!(part.inputs(row), whole.inputs(index as usize));
                 assert_eq!(part.draws[row], whole.draws[index as usize]);
-                let sample = part.sample(row, &sampler).unwrap().unwrap();
+                let sample = part.sample(row, sampler.design().space()).unwrap().unwrap();
                 assert_eq!((sample.index, sample.inputs), (index, part.inputs(row).unwrap()));
                 assert_eq!(sample.parameters.record().num_pairs, sample.inputs[7] as u64);
             }
         }
-        assert!(part.sample(64, &sampler).is_none());
+        assert!(part.sample(64, sampler.design().space()).is_none());
         // Points that are feasible at once stay.
         if method == "lhs" {
             for row in (0..300).filter(|&row| record.verdicts[row] == Verdict::Feasible) {

@@ -4,7 +4,7 @@ use caligo_core::security::{NsmParameters, ParameterError};
 
 use crate::campaign::design::{Design, Infeasible};
 use crate::campaign::feasibility::{Columns, Kernel, Verdict};
-use crate::campaign::space::{AXES, DIMENSIONS, Inputs};
+use crate::campaign::space::{AXES, DIMENSIONS, Inputs, Space};
 use crate::config::campaign::Campaign;
 
 /// Inputs of consecutive or chosen samples, one column a dimension.
@@ -56,11 +56,11 @@ impl Batch {
     }
 
     /// The sample in row `row`. `None` past the end.
-    pub fn sample(&self, row: usize, sampler: &Sampler) -> Option<Result<Sample, ParameterError>> {
+    pub fn sample(&self, row: usize, space: &Space) -> Option<Result<Sample, ParameterError>> {
         let inputs = self.inputs(row)?;
         let (&index, &draw, &verdict) =
             (self.indices.get(row)?, self.draws.get(row)?, self.verdicts.get(row)?);
-        let parameters = sampler.design.space().parameters(&inputs);
+        let parameters = space.parameters(&inputs);
         Some(parameters.map(|parameters| Sample { index, draw, inputs, parameters, verdict }))
     }
 
@@ -86,7 +86,16 @@ impl Batch {
     }
 }
 
-/// Makes batches. Any number of workers may each have one.
+/// Where samples come from. Any number of threads share one.
+pub trait Fill: Sync {
+    /// The samples `indices`, into `batch`, whose memory is used again. Each is the same whatever the others are.
+    fn make(&self, indices: Vec<u64>, batch: &mut Batch);
+
+    /// What inputs stand for.
+    fn space(&self) -> &Space;
+}
+
+/// Makes batches of a design. Any number of workers may each have one.
 #[derive(Clone, Debug)]
 pub struct Sampler {
     design: Design,
@@ -118,9 +127,7 @@ impl Sampler {
         for index in indices {
             batch.push(index, &self.design.inputs(&layer, index));
         }
-        let mut verdicts = std::mem::take(&mut batch.verdicts);
-        self.kernel.verdicts(batch.numbers(), &mut verdicts);
-        batch.verdicts = verdicts;
+        judge(&self.kernel, batch);
         if self.infeasible == Infeasible::Replace {
             self.replace(batch);
         }
@@ -157,5 +164,54 @@ impl Sampler {
             }
             rows = left;
         }
+    }
+}
+
+impl Fill for Sampler {
+    fn make(&self, indices: Vec<u64>, batch: &mut Batch) {
+        self.fill(indices, batch);
+    }
+
+    fn space(&self) -> &Space {
+        self.design.space()
+    }
+}
+
+fn judge(kernel: &Kernel, batch: &mut Batch) {
+    let mut verdicts = std::mem::take(&mut batch.verdicts);
+    kernel.verdicts(batch.numbers(), &mut verdicts);
+    batch.verdicts = verdicts;
+}
+
+/// Samples whose inputs were chosen one by one.
+#[derive(Clone, Debug)]
+pub struct Chosen {
+    space: Space,
+    kernel: Kernel,
+    first: u64,
+    inputs: Vec<Inputs>,
+}
+
+impl Chosen {
+    /// Samples `first`, `first` + 1 and so on of `campaign`'s space, with these inputs.
+    pub fn new(campaign: &Campaign, first: u64, inputs: Vec<Inputs>) -> Self {
+        Self { space: campaign.space.clone(), kernel: Kernel::new(campaign), first, inputs }
+    }
+}
+
+impl Fill for Chosen {
+    fn make(&self, indices: Vec<u64>, batch: &mut Batch) {
+        batch.clear();
+        for index in indices {
+            let place = index.checked_sub(self.first).and_then(|place| self.inputs.get(place as usize));
+            if let Some(inputs) = place {
+                batch.push(index, inputs);
+            }
+        }
+        judge(&self.kernel, batch);
+    }
+
+    fn space(&self) -> &Space {
+        &self.space
     }
 }

@@ -1,6 +1,6 @@
 //! Many samples, on all cores and in constant memory.
 //!
-//! In: indices, a [`Sampler`], what runs a sample. Out: rows, as they come. Blocks of indices are taken from one iterator;
+//! In: indices, where samples come from, what runs one. Out: rows, as they come. Blocks of indices are taken from one iterator;
 //! whoever has taken one makes its inputs, judges them, and runs its samples; who has nothing left takes samples from
 //! others' blocks (rayon). A bounded channel carries the rows, so that who runs waits for who writes.
 
@@ -15,7 +15,7 @@ use std::time::Duration;
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelBridge, ParallelIterator};
 use rayon::{ThreadPoolBuildError, ThreadPoolBuilder};
 
-use crate::campaign::batch::{Batch, Sample, Sampler};
+use crate::campaign::batch::{Batch, Fill, Sample};
 use crate::campaign::rows::{Outcome, Row};
 use crate::campaign::sample::{Execute, Fault};
 
@@ -69,7 +69,7 @@ pub enum News {
 /// Those of `collect`, or [`ThreadPoolBuildError`] if there are no threads.
 pub fn stream<E: From<ThreadPoolBuildError>>(
     indices: impl Iterator<Item = Range<u64>> + Send,
-    sampler: &Sampler,
+    source: &dyn Fill,
     execute: &dyn Execute,
     conduct: Conduct,
     stop: &AtomicBool,
@@ -89,7 +89,7 @@ pub fn stream<E: From<ThreadPoolBuildError>>(
         scope.spawn(move || {
             let each = |block: Vec<u64>| {
                 let mut batch = Batch::default();
-                sampler.fill(block, &mut batch);
+                source.make(block, &mut batch);
                 let run = |row: usize| {
                     if stop.load(Ordering::Relaxed) {
                         return;
@@ -100,7 +100,7 @@ pub fn stream<E: From<ThreadPoolBuildError>>(
                             stop.store(true, Ordering::Relaxed);
                         }
                     };
-                    attempt(&batch, row, sampler, execute, conduct, &tell);
+                    attempt(&batch, row, source, execute, conduct, &tell);
                 };
                 (0..batch.len()).into_par_iter().with_max_len(1).for_each(run);
             };
@@ -146,7 +146,7 @@ impl<I: Iterator<Item = Range<u64>>> Blocks<I> {
 fn attempt(
     batch: &Batch,
     row: usize,
-    sampler: &Sampler,
+    source: &dyn Fill,
     execute: &dyn Execute,
     conduct: Conduct,
     tell: &dyn Fn(News),
@@ -158,7 +158,7 @@ fn attempt(
     };
     let mut wait = conduct.back_off;
     for left in (0..=conduct.retries).rev() {
-        let fault = match batch.sample(row, sampler) {
+        let fault = match batch.sample(row, source.space()) {
             Some(Ok(sample)) => match caught(execute, &sample) {
                 Ok(row) => return tell(News::Row(Box::new(row))),
                 Err(fault) => fault,
