@@ -10,6 +10,7 @@
 //! | [`batch`] | campaign, indices → inputs and verdicts, infeasible points replaced if asked for |
 //! | [`sample`] | a sample → both machines of oblivious transfer → its row |
 //! | [`pipeline`] | indices → samples → rows, on all cores |
+//! | [`cliff`] | rows → models of the margin, samples that they choose, answers |
 //! | [`run`] | folder, campaign → the folder with its samples |
 //! | [`merge`] | folders of one campaign → one folder |
 //! | [`report`] | state, rows → one page, as HTML and Markdown |
@@ -18,6 +19,7 @@
 //! | [`state`] | folder, campaign → the folder, locked, and how far it is |
 
 pub mod batch;
+pub mod cliff;
 pub mod design;
 pub mod feasibility;
 pub mod merge;

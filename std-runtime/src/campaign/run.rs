@@ -33,6 +33,9 @@ pub enum CampaignError {
     /// What is recorded, or is to be.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The campaign's own file.
+    #[error(transparent)]
+    Config(#[from] crate::config::ConfigError),
     /// There are no threads.
     #[error("workers: {0}")]
     Threads(#[from] ThreadPoolBuildError),
@@ -152,6 +155,7 @@ pub fn run(
 ) -> Result<Summary, CampaignError> {
     check(campaign)?;
     let mut folder = Folder::open(dir, campaign, code, options.begin)?;
+    folder.keep(campaign)?;
     let store = folder.store(Phase::Lhs, campaign.samples)?;
     check_data(&folder, &store)?;
     // Nobody stops what has not begun: it is left from another run.
@@ -159,7 +163,7 @@ pub fn run(
     if stop_file.exists() {
         fs::remove_file(&stop_file).map_err(|source| FolderError::Io { path: stop_file.clone(), source })?;
     }
-    let log = Log { path: dir.join(LOG) };
+    let log = Log::new(dir.join(LOG));
     let part = options.part.range(campaign.samples);
     let gaps = store.gaps(part.clone());
     let left: u64 = gaps.iter().map(|gap| gap.end - gap.start).sum();
@@ -221,18 +225,22 @@ pub fn run(
     Ok(summary)
 }
 
-/// Makes the HDF5 file of `folder` from `store`, if this build can.
+/// Makes the HDF5 file of `folder` from the design's `store` and the samples that models chose, if this build can.
 ///
 /// # Errors
 /// [`StoreError`]: a former file is then as it was.
 pub fn compact(folder: &Folder, store: &Store) -> Result<(), StoreError> {
     #[cfg(feature = "hdf5")]
     {
+        let chosen = folder.all(Phase::Active)?;
         use crate::campaign::store::hdf5::{About, compact};
         let state = folder.state();
         let seed = state.config.map().get("phase1.sampler.seed").and_then(Value::as_u64).unwrap_or(0);
         let about = About { identity: &state.config, name: &state.name, seed };
-        compact(&folder.data(), &about, &[(Phase::Lhs.group(), store)])?;
+        let stores = [(Phase::Lhs.group(), store), (Phase::Active.group(), &chosen)];
+        // A group without rows says nothing.
+        let stores = if chosen.counts().recorded == 0 { &stores[..1] } else { &stores };
+        compact(&folder.data(), &about, stores)?;
     }
     #[cfg(not(feature = "hdf5"))]
     let _unused = (folder, store);
@@ -245,7 +253,7 @@ fn check_data(folder: &Folder, store: &Store) -> Result<(), StoreError> {
     crate::campaign::store::hdf5::check(
         &folder.data(),
         &folder.state().config_hash,
-        &[(Phase::Lhs.group(), store)],
+        &[(Phase::Lhs.group(), store), (Phase::Active.group(), &folder.all(Phase::Active)?)],
     )?;
     #[cfg(not(feature = "hdf5"))]
     let _unused = (folder, store);
@@ -318,12 +326,16 @@ impl Recorder {
 }
 
 /// Events, a line of JSON each. Nothing depends on it: where it cannot be written, it is not.
-struct Log {
+pub(super) struct Log {
     path: PathBuf,
 }
 
 impl Log {
-    fn write(&self, event: &str, mut fields: Value) {
+    pub(super) const fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    pub(super) fn write(&self, event: &str, mut fields: Value) {
         let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
         if let Some(map) = fields.as_object_mut() {
             map.insert("time".into(), json!(time));

@@ -54,6 +54,9 @@ pub trait Execute: Sync {
 /// Keeps samples apart from whatever else is drawn from the same seed.
 const PHASE: u64 = u64::from_be_bytes(*b"campaign");
 
+/// The same for samples that models chose.
+const CHOSEN: u64 = u64::from_be_bytes(*b"chosen  ");
+
 /// Runs samples.
 #[derive(Debug)]
 pub struct Runner<'a> {
@@ -89,6 +92,12 @@ impl<'a> Runner<'a> {
             runs_infeasible: campaign.infeasible == Infeasible::Run,
             memory: Mutex::new(Vec::new()),
         })
+    }
+
+    /// The same for samples that models chose: all are run, and nothing that is drawn is drawn for one of the design too.
+    #[must_use]
+    pub fn of_chosen(self) -> Self {
+        Self { seed: mix(self.seed ^ CHOSEN), runs_infeasible: true, ..self }
     }
 
     /// Fingerprint of the codes and their orders.

@@ -33,6 +33,9 @@ pub const LOG: &str = "campaign.jsonl";
 /// Name of a file that ends a run orderly, once somebody makes it.
 pub const STOP: &str = "stop";
 
+/// Name of the campaign's own file, as it was given last.
+pub const CONFIG: &str = "campaign.yaml";
+
 /// Name of the HDF5 file.
 pub const DATA: &str = "exploration_data.h5";
 
@@ -74,6 +77,11 @@ impl Identity {
         map.insert("caligo.version".into(), env!("CARGO_PKG_VERSION").into());
         map.insert("caligo.code".into(), format!("{code:016x}").into());
         Self(map)
+    }
+
+    /// By what models choose samples of `campaign`.
+    pub fn of_choices(campaign: &Campaign) -> Self {
+        Self(campaign.choices())
     }
 
     /// Keys by their paths, with the values in force.
@@ -328,6 +336,36 @@ impl Folder {
     /// [`StoreError`] names the shard that cannot be read.
     pub fn store(&self, phase: Phase, samples: u64) -> Result<Store, StoreError> {
         Store::open(&shards_of(&self.dir, phase), &self.state.config_hash, samples)
+    }
+
+    /// All rows of the phase's group, however many there are.
+    ///
+    /// # Errors
+    /// As [`store`](Self::store).
+    pub fn all(&self, phase: Phase) -> Result<Store, StoreError> {
+        Store::look_whole(&shards_of(&self.dir, phase), &self.state.config_hash)
+    }
+
+    /// Keeps the campaign's file in the folder, for whoever has the folder alone.
+    ///
+    /// # Errors
+    /// [`FolderError::Io`] if writing fails.
+    pub fn keep(&self, campaign: &Campaign) -> Result<(), FolderError> {
+        let path = self.dir.join(CONFIG);
+        if fs::read(&path).is_ok_and(|kept| kept == campaign.text.as_bytes()) {
+            return Ok(());
+        }
+        keyfile::replace(&path, Access::Shared, |out| out.write_all(campaign.text.as_bytes()))
+            .map_err(|source| FolderError::Io { path, source })
+    }
+
+    /// Notes that `phase` has begun.
+    ///
+    /// # Errors
+    /// [`FolderError::Io`] if writing fails; the former state is then still there.
+    pub fn enter(&mut self, phase: Phase) -> Result<(), FolderError> {
+        self.state.phase = phase;
+        self.write()
     }
 
     /// Notes how fast it goes, for the next [`checkpoint`](Self::checkpoint).

@@ -144,6 +144,17 @@ impl Store {
         Self::over(dir, config, samples, shards)
     }
 
+    /// The same of as many samples as there are shards for.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn look_whole(dir: &Path, config: &str) -> Result<Self, StoreError> {
+        let there = dir.try_exists().map_err(StoreError::io(dir))?;
+        let shards = if there { shards(dir)? } else { Vec::new() };
+        let samples = shards.iter().map(|shard| shard.last + 1).max().unwrap_or(0);
+        Self::over(dir, config, samples, shards)
+    }
+
     /// All shards of several folders, as if they were one. The first one's path stands for all.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! `caligo-run campaign`.
 
+mod cliff;
+
 use std::io::{BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,6 +28,12 @@ use crate::keyfile::{self, Access};
 pub(super) enum CampaignCommand {
     /// Run a campaign, or go on with it. The file `stop` in the folder, SIGINT and SIGTERM end it orderly.
     Run(RunArgs),
+    /// Fit models of the margin to what was run, and say how good they are.
+    Train(cliff::TrainArgs),
+    /// Choose samples near the cliff, run them, and learn from them. Ends and goes on as `run` does.
+    Learn(cliff::LearnArgs),
+    /// Say what models expect of a device: whether a transfer succeeds, and with how many pairs.
+    Ask(cliff::AskArgs),
     /// Say how far a campaign is.
     Status(StatusArgs),
     /// Write what was found: one HTML page, and Markdown with its figures.
@@ -127,11 +135,14 @@ fn parse_part(text: &str) -> Result<Part, String> {
 pub(super) fn run(command: &CampaignCommand) -> anyhow::Result<Ending> {
     match command {
         CampaignCommand::Run(args) => run_campaign(args),
+        CampaignCommand::Train(args) => cliff::train(args),
+        CampaignCommand::Learn(args) => cliff::learn(args),
+        CampaignCommand::Ask(args) => cliff::ask_campaign(args),
         CampaignCommand::Status(args) => status(args),
         CampaignCommand::Report(args) => {
             let dir = args.folder.path();
             let written = report::write(dir, args.to.as_deref().unwrap_or(dir))?;
-            print(&written.map(|path| format!("{}\n", path.display())).concat())?;
+            print(&written.iter().map(|path| format!("{}\n", path.display())).collect::<String>())?;
             Ok(Ending::Success)
         }
         CampaignCommand::Export(args) => export(args),
@@ -167,17 +178,21 @@ fn stop_on_signals() -> anyhow::Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
+/// Threads: so many, or one for each processor.
+fn workers(asked: Option<u16>) -> usize {
+    match asked {
+        Some(workers) => workers.into(),
+        None => std::thread::available_parallelism().map_or(1, usize::from),
+    }
+}
+
 fn run_campaign(args: &RunArgs) -> anyhow::Result<Ending> {
     let campaign = Campaign::read(&args.config)?;
     campaign.warnings.iter().for_each(|warning| eprintln!("caligo-run: {warning}"));
     let libraries = libraries();
     let runner = Runner::new(&campaign, &libraries)?;
-    let workers = match args.workers {
-        Some(workers) => workers.into(),
-        None => std::thread::available_parallelism().map_or(1, usize::from),
-    };
     let options = Options {
-        conduct: Conduct::new(workers),
+        conduct: Conduct::new(workers(args.workers)),
         begin: if args.fresh { Begin::Fresh } else { Begin::Resume },
         part: args.part,
     };

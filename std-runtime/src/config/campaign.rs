@@ -46,12 +46,74 @@ pub struct Campaign {
     pub proof: Proof,
     /// Where points lie.
     pub space: Space,
+    /// Models of the margin.
+    pub models: Models,
+    /// Samples that models choose.
+    pub active: Active,
     /// Failures allowed, and what error correction is planned to cost: unchecked, see [`targets`](Self::targets).
     record: TargetRecord,
     /// The same, checked.
     targets: Targets,
     /// Keys that were understood and have no effect, one a line for the user.
     pub warnings: Vec<String>,
+    /// The file, as it was read.
+    pub text: String,
+}
+
+/// How models are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Models {
+    /// Samples that hyperparameters are fitted to, at most.
+    pub training_points: u64,
+    /// Samples up to which a model is exact.
+    pub exact_points: u64,
+    /// Nearest samples that a model of more looks at.
+    pub neighbours: u64,
+}
+
+impl Default for Models {
+    fn default() -> Self {
+        Self { training_points: 2500, exact_points: 5000, neighbours: 128 }
+    }
+}
+
+/// How models choose samples.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Active {
+    /// Iterations at most.
+    pub iterations: u64,
+    /// Samples of each.
+    pub batch: u64,
+    /// Whether the straddle's factor is drawn.
+    pub randomised: bool,
+    /// Iterations between two fits.
+    pub refit_every: u64,
+    /// Expected error of the map at which it ends; 0 for never.
+    pub uncertainty: f64,
+    /// Whether foretold failures are left out.
+    pub guardrail: bool,
+    /// Predicted probability of failure above which they are.
+    pub skip_above: f64,
+    /// Part of them that is run all the same.
+    pub audit: f64,
+    /// Part of these that may succeed.
+    pub false_skips: f64,
+}
+
+impl Default for Active {
+    fn default() -> Self {
+        Self {
+            iterations: 20,
+            batch: 16,
+            randomised: false,
+            refit_every: 5,
+            uncertainty: 0.0,
+            guardrail: true,
+            skip_above: 0.99,
+            audit: 0.05,
+            false_skips: 0.01,
+        }
+    }
 }
 
 impl Campaign {
@@ -67,9 +129,12 @@ impl Campaign {
             attempts: 10_000,
             proof: Proof::StrongConverse,
             space: Space::default(),
+            models: Models::default(),
+            active: Active::default(),
             record,
             targets,
             warnings: Vec::new(),
+            text: String::new(),
         }
     }
 
@@ -102,6 +167,7 @@ impl Campaign {
         keys::read(&mut top, keys::ROOT, &mut campaign)?;
         top.finish()?;
         campaign.warnings = warnings;
+        text.clone_into(&mut campaign.text);
         campaign.targets = Targets::new(campaign.record).map_err(|error| unusable(&error))?;
         if campaign.method == Method::Sobol && campaign.given_assignment == Some(Assignment::Alternate) {
             // Bit 0 of an index is the first binary digit of every coordinate of a Sobol point: each strategy would
@@ -130,6 +196,11 @@ impl Campaign {
 
     /// Every key that a sample depends on, by its path, with the value in force.
     pub fn identity(&self) -> BTreeMap<String, Value> {
-        keys::identity(self)
+        keys::identity(self, keys::Counts::Samples)
+    }
+
+    /// Every key that only the samples depend on that models choose.
+    pub fn choices(&self) -> BTreeMap<String, Value> {
+        keys::identity(self, keys::Counts::Choices)
     }
 }

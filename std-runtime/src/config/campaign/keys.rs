@@ -18,8 +18,19 @@ pub(super) struct Key {
     /// What it means, for the schema.
     pub(super) about: &'static str,
     pub(super) kind: Kind,
-    /// Whether samples depend on it.
-    pub(super) counts: bool,
+    /// What depends on it.
+    pub(super) counts: Counts,
+}
+
+/// What depends on a key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Counts {
+    /// All samples.
+    Samples,
+    /// Samples that models choose.
+    Choices,
+    /// No sample.
+    Nothing,
 }
 
 /// What a value may be, and where it goes.
@@ -54,12 +65,17 @@ pub(super) enum Kind {
 }
 
 const fn key(name: &'static str, kind: Kind, about: &'static str) -> Key {
-    Key { name, about, kind, counts: true }
+    Key { name, about, kind, counts: Counts::Samples }
 }
 
 /// A key that no sample depends on.
 const fn aside(name: &'static str, kind: Kind, about: &'static str) -> Key {
-    Key { name, about, kind, counts: false }
+    Key { name, about, kind, counts: Counts::Nothing }
+}
+
+/// A key that only the samples depend on that models choose.
+const fn choice(name: &'static str, kind: Kind, about: &'static str) -> Key {
+    Key { name, about, kind, counts: Counts::Choices }
 }
 
 const fn axis(at: usize) -> Key {
@@ -81,6 +97,8 @@ const WORKERS: &str = "ignored: workers are a matter of the command line";
 pub(super) const ROOT: &[Key] = &[
     aside("campaign", Kind::Section(CAMPAIGN), "What the campaign is called."),
     key("phase1", Kind::Section(PHASE1), "The space-filling design."),
+    aside("phase2", Kind::Section(PHASE2), "The models of the margin."),
+    aside("phase3", Kind::Section(PHASE3), "Samples that the models choose."),
     key("parameters", Kind::Section(PARAMETERS), "The nine dimensions, and what pairs are."),
     key(
         "security",
@@ -164,6 +182,83 @@ const SAMPLER: &[Key] = &[
             set: |c, at| put(&mut c.proof, &Proof::ALL, at),
         },
         "By which proof a point is feasible, and lengths are computed.",
+    ),
+];
+
+const PHASE2: &[Key] = &[
+    choice(
+        "training_points",
+        Kind::Whole { low: 10, high: 10_000, field: |c| &mut c.models.training_points },
+        "Samples that hyperparameters are fitted to, at most, for each strategy: time grows with their cube.",
+    ),
+    choice(
+        "exact_points",
+        Kind::Whole { low: 10, high: 10_000, field: |c| &mut c.models.exact_points },
+        "Samples up to which a model is exact; one of more looks at the nearest ones alone.",
+    ),
+    choice(
+        "neighbours",
+        Kind::Whole { low: 16, high: 1024, field: |c| &mut c.models.neighbours },
+        "How many those are.",
+    ),
+];
+
+const STRADDLES: [bool; 2] = [false, true];
+const SWITCH: [bool; 2] = [true, false];
+
+const PHASE3: &[Key] = &[
+    aside(
+        "max_iterations",
+        Kind::Whole { low: 1, high: 1_000_000, field: |c| &mut c.active.iterations },
+        "Iterations at most; more than there were go on where these ended.",
+    ),
+    choice(
+        "batch_size",
+        Kind::Whole { low: 1, high: 1024, field: |c| &mut c.active.batch },
+        "Samples of an iteration, of both strategies together.",
+    ),
+    choice(
+        "acquisition",
+        Kind::Word {
+            of: &["straddle", "randomised_straddle"],
+            get: |c| place(&STRADDLES, &c.active.randomised),
+            set: |c, at| put(&mut c.active.randomised, &STRADDLES, at),
+        },
+        "1.96 sigma - |mu|, or with a factor that is drawn for each sample.",
+    ),
+    choice(
+        "refit_every",
+        Kind::Whole { low: 1, high: 1_000_000, field: |c| &mut c.active.refit_every },
+        "Iterations after which hyperparameters and guardrail are fitted anew; in between models only see new samples.",
+    ),
+    aside(
+        "uncertainty",
+        Kind::Number { range: Quantity::TestFraction.range(), field: |c| &mut c.active.uncertainty },
+        "Ends once the part of the space that the models expect to call wrong is below this; 0: never.",
+    ),
+    choice(
+        "guardrail",
+        Kind::Word {
+            of: &["on", "off"],
+            get: |c| place(&SWITCH, &c.active.guardrail),
+            set: |c, at| put(&mut c.active.guardrail, &SWITCH, at),
+        },
+        "Leave out samples whose failure is foretold.",
+    ),
+    choice(
+        "skip_above",
+        Kind::Number { range: Quantity::Epsilon.range(), field: |c| &mut c.active.skip_above },
+        "Predicted probability of failure above which a sample is left out.",
+    ),
+    choice(
+        "audit_fraction",
+        Kind::Number { range: Quantity::Epsilon.range(), field: |c| &mut c.active.audit },
+        "Part of those that is run all the same, at random.",
+    ),
+    choice(
+        "false_skips",
+        Kind::Number { range: Quantity::Epsilon.range(), field: |c| &mut c.active.false_skips },
+        "Part of audited samples that may succeed: beyond it, by the lower end of its 95 % interval, the guardrail is off.",
     ),
 ];
 
@@ -428,10 +523,11 @@ pub fn paths() -> Vec<String> {
     paths
 }
 
-pub(super) fn identity(campaign: &Campaign) -> BTreeMap<String, Value> {
+/// Every key that counts for one of `what`, with its value in force.
+pub(super) fn identity(campaign: &Campaign, what: Counts) -> BTreeMap<String, Value> {
     let mut map = BTreeMap::new();
     walk(ROOT, "", &mut |path, key| {
-        if key.counts
+        if key.counts == what
             && let Some(value) = value(&key.kind, campaign)
         {
             map.insert(path, value);

@@ -1,0 +1,139 @@
+//! Whether a transfer would succeed, by the models.
+//!
+//! In: a model, inputs. Out: the margin there with its uncertainty, what that means, and how many pairs it would take. Real
+//! samples can be run beside it.
+
+use std::ops::Range;
+
+use caligo_surrogate::Points;
+use caligo_surrogate::gp::Prediction;
+use serde::Serialize;
+
+use super::model::Model;
+use super::train::above_zero;
+use crate::campaign::space::{AXES, Inputs, Space, TABLE};
+
+/// Deviations on either side of a 95 % interval.
+pub const SIDES: f64 = 1.96;
+
+/// What a margin's interval says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The whole 95 % interval is above 0.
+    Safe,
+    /// The whole 95 % interval is below 0.
+    Unsafe,
+    /// It holds 0: more samples would tell.
+    Unclear,
+}
+
+impl Verdict {
+    /// Of a prediction.
+    pub fn of(at: Prediction) -> Self {
+        if at.mean > SIDES * at.deviation() {
+            Self::Safe
+        } else if at.mean < -SIDES * at.deviation() {
+            Self::Unsafe
+        } else {
+            Self::Unclear
+        }
+    }
+
+    /// In a word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Safe => "safe",
+            Self::Unsafe => "unsafe",
+            Self::Unclear => "unclear",
+        }
+    }
+}
+
+/// Pairs from which on the margin is above 0. `None`: not within the range that was sampled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Critical {
+    /// By the mean.
+    pub pairs: Option<f64>,
+    /// By the upper end of the 95 % interval: fewer are expected to fail.
+    pub low: Option<f64>,
+    /// By its lower end: as many are expected to suffice.
+    pub high: Option<f64>,
+}
+
+/// What is expected of some inputs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Answer {
+    /// What it comes to.
+    pub verdict: Verdict,
+    /// Expected margin, bits a pair.
+    pub margin: f64,
+    /// Its 95 % interval.
+    pub interval: (f64, f64),
+    /// Probability that the margin is above 0.
+    pub probability: f64,
+    /// Pairs that it takes, everything else as it is.
+    pub critical: Critical,
+    /// Inputs outside of what was sampled, in words.
+    pub outside: Vec<String>,
+}
+
+/// What `model` expects of `inputs` in `space`.
+pub fn ask(model: &Model, space: &Space, inputs: &Inputs) -> Answer {
+    let row = inputs.map(f64::from);
+    let at =
+        predict(model, &[&row[..AXES]]).pop().unwrap_or(Prediction { mean: 0.0, variance: f64::INFINITY });
+    let outside = space.axes.iter().zip(&TABLE).zip(inputs).filter_map(|((axis, dimension), &input)| {
+        let inside = (axis.low as f32..=axis.high as f32).contains(&input);
+        let name = dimension.quantity.name();
+        (!inside).then(|| format!("{name} is {input}, sampled were {} to {}", axis.low, axis.high))
+    });
+    Answer {
+        verdict: Verdict::of(at),
+        margin: at.mean,
+        interval: (at.mean - SIDES * at.deviation(), at.mean + SIDES * at.deviation()),
+        probability: above_zero(at),
+        critical: critical(model, space, inputs),
+        outside: outside.collect(),
+    }
+}
+
+fn predict(model: &Model, rows: &[&[f64]]) -> Vec<Prediction> {
+    model.predict(&Points::of(rows))
+}
+
+/// The place of the number of pairs among inputs.
+pub const PAIRS: usize = 7;
+
+/// Numbers of pairs that are looked at.
+const STEPS: usize = 96;
+
+/// Pairs from which on the margin is above 0, everything else as in `inputs`.
+pub fn critical(model: &Model, space: &Space, inputs: &Inputs) -> Critical {
+    let axis = space.axes[PAIRS];
+    let rows: Vec<[f64; AXES]> = (0..=STEPS)
+        .map(|step| {
+            let mut row: [f64; AXES] = std::array::from_fn(|k| inputs[k].into());
+            row[PAIRS] = axis.low * (axis.high / axis.low).powf(step as f64 / STEPS as f64);
+            row
+        })
+        .collect();
+    let said = model.predict(&Points::of(&rows));
+    let from = |sides: f64| {
+        let over = |at: &Prediction| at.mean + sides * at.deviation();
+        let first = said.iter().rposition(|at| over(at) <= 0.0).map_or(0, |last| last + 1);
+        let value = rows.get(first)?[PAIRS];
+        let Some(before) = first.checked_sub(1) else { return Some(value) };
+        // Between the two the margin is taken for a line over the logarithm.
+        let (a, b) = (over(&said[before]), over(&said[first]));
+        let part = -a / (b - a);
+        Some(rows[before][PAIRS] * (value / rows[before][PAIRS]).powf(part))
+    };
+    Critical { pairs: from(0.0), low: from(SIDES), high: from(-SIDES) }
+}
+
+/// Indices of the samples of `--verify`, beyond those that are recorded.
+pub const fn verification(count: u64) -> Range<u64> {
+    const FIRST: u64 = 1 << 40;
+    FIRST..FIRST + count
+}

@@ -1,0 +1,123 @@
+//! The margin of one strategy as a Gaussian process of eight numbers.
+//!
+//! In: samples, hyperparameters. Out: mean and variance of the margin anywhere. Up to some number of samples the process is
+//! exact; one of more is made of the nearest samples of where one looks. GPUs would take the place of [`Gp`] here.
+
+use caligo_surrogate::fit::Effort;
+use caligo_surrogate::gp::Prediction;
+use caligo_surrogate::local::Local;
+use caligo_surrogate::{Gp, GpError, Hyper, Points, Scaling};
+
+use super::data::Samples;
+use crate::campaign::space::{Scale, Space};
+use crate::config::campaign::Models;
+
+/// A model. One with more samples than are exact has no factor.
+#[derive(Clone, Debug)]
+pub struct Model {
+    scaling: Scaling,
+    local: Local,
+    exact: Option<Gp>,
+    mean: f64,
+    neighbours: usize,
+    samples: Samples,
+}
+
+/// Which inputs have a logarithmic scale.
+pub fn logarithmic(space: &Space) -> [bool; crate::campaign::space::AXES] {
+    space.axes.map(|axis| axis.scale == Scale::Log)
+}
+
+/// How hyperparameters are searched for.
+pub fn effort(models: &Models, seed: u64) -> Effort {
+    Effort { points: models.training_points as usize, seed, ..Effort::default() }
+}
+
+/// Samples whose mean is that of all: it takes the cube of their number to find it.
+const MEAN_OF: usize = 2000;
+
+impl Model {
+    /// The model that has seen `samples`.
+    ///
+    /// # Errors
+    /// [`GpError`].
+    pub fn new(samples: Samples, scaling: Scaling, hyper: Hyper, models: &Models) -> Result<Self, GpError> {
+        let points = scaling.all(&samples.inputs);
+        let neighbours = models.neighbours as usize;
+        let (exact, mean) = if samples.len() <= models.exact_points as usize {
+            let gp = Gp::new(&points, &samples.margins, hyper.clone(), None)?;
+            let mean = gp.mean();
+            (Some(gp), mean)
+        } else {
+            // Evenly out of all.
+            let places: Vec<usize> = (0..MEAN_OF).map(|i| i * samples.len() / MEAN_OF).collect();
+            let margins: Vec<f64> = places.iter().map(|&i| samples.margins[i]).collect();
+            (None, Gp::new(&points.select(&places), &margins, hyper.clone(), None)?.mean())
+        };
+        let local = Local::new(points, samples.margins.clone(), hyper, mean)?;
+        Ok(Self { scaling, local, exact, mean, neighbours, samples })
+    }
+
+    /// The model that has seen `more` too, by the same hyperparameters.
+    ///
+    /// # Errors
+    /// [`GpError`].
+    pub fn conditioned(&self, more: &Samples, models: &Models) -> Result<Self, GpError> {
+        Self::new(self.samples.with(more), self.scaling.clone(), self.hyper().clone(), models)
+    }
+
+    /// What it has seen.
+    pub const fn samples(&self) -> &Samples {
+        &self.samples
+    }
+
+    /// Inputs to coordinates.
+    pub const fn scaling(&self) -> &Scaling {
+        &self.scaling
+    }
+
+    /// Hyperparameters, lengths in standard deviations of the design.
+    pub const fn hyper(&self) -> &Hyper {
+        self.local.hyper()
+    }
+
+    /// The margin far from all samples.
+    pub const fn mean(&self) -> f64 {
+        self.mean
+    }
+
+    /// Where it is made of neighbours: what they are chosen from.
+    pub const fn local(&self) -> &Local {
+        &self.local
+    }
+
+    /// Whether it is exact.
+    pub const fn is_exact(&self) -> bool {
+        self.exact.is_some()
+    }
+
+    /// Ratio of the covariance's largest to its smallest pivot, if it is exact.
+    pub fn condition(&self) -> Option<f64> {
+        self.exact.as_ref().map(Gp::condition)
+    }
+
+    /// The margin, without noise, at each of `inputs`, eight numbers each.
+    pub fn predict(&self, inputs: &Points) -> Vec<Prediction> {
+        let points = self.scaling.all(inputs);
+        match &self.exact {
+            Some(gp) => gp.predict(&points),
+            None => self.local.predict(&points, self.neighbours),
+        }
+    }
+
+    /// Length scale of each input over its standard deviation in the design; `None` of an input that is held.
+    pub fn lengths(&self) -> [Option<f64>; crate::campaign::space::AXES] {
+        let mut lengths = [None; crate::campaign::space::AXES];
+        for (k, &length) in self.hyper().lengths.iter().enumerate() {
+            if let Some(place) = self.scaling.input_of(k).and_then(|input| lengths.get_mut(input)) {
+                *place = Some(length);
+            }
+        }
+        lengths
+    }
+}

@@ -1,0 +1,185 @@
+//! The samples of an iteration.
+//!
+//! In: models, a guardrail, iteration number. Out: inputs that can be run, near where the margin may be 0 and little is
+//! known, of both strategies by turns as they gain; and which of them are not worth a run.
+
+use std::time::Instant;
+
+use caligo_surrogate::acquire::{Arm, Choice, Search, Straddle, choose, doubt};
+use caligo_surrogate::{GpError, Points};
+use serde::{Deserialize, Serialize};
+
+use super::data::STRATEGIES;
+use super::model::Model;
+use super::train::Trained;
+use crate::campaign::design::Layer;
+use crate::campaign::space::{AXES, DIMENSIONS, Inputs, Space, TABLE, code};
+use crate::channel::mix;
+use crate::config::Strategy;
+use crate::config::campaign::Campaign;
+
+/// What becomes of a suggestion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// It is run.
+    Run,
+    /// Its failure is foretold: it is not run.
+    Skip,
+    /// Its failure is foretold, and it is run to see whether that is right.
+    Audit,
+}
+
+/// A sample to come.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Suggestion {
+    /// As they are recorded: the strategy's code is the last.
+    pub inputs: Inputs,
+    /// Expected margin, bits a pair, those before it in the batch taken for seen.
+    pub mean: f64,
+    /// Its deviation.
+    pub deviation: f64,
+    /// The acquisition function's value.
+    pub value: f64,
+    /// Probability of success by the guardrail, if there is one.
+    pub probability: Option<f64>,
+    /// What becomes of it.
+    pub decision: Decision,
+}
+
+/// The samples of an iteration, and what was thought about them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Iteration {
+    /// From 0.
+    pub number: u64,
+    /// Samples that the models had seen.
+    pub seen: u64,
+    /// Part of the space that they expect to call wrong, by strategy: `baseline`, `blind`.
+    pub doubt: [Option<f64>; 2],
+    /// Whether the guardrail was asked.
+    pub guarded: bool,
+    /// The samples.
+    pub suggestions: Vec<Suggestion>,
+    /// Seconds that it took to choose them. A measurement.
+    pub seconds: f64,
+}
+
+/// Keeps what is drawn here apart from whatever else is drawn from the same seed.
+const PHASE: u64 = u64::from_be_bytes(*b"suggest ");
+
+/// Candidates of a strategy.
+const CANDIDATES: u64 = 2048;
+
+/// Points by which [`Iteration::doubt`] is judged.
+const PROBES: u64 = 2048;
+
+/// Points of the space, spread evenly by `seed`, in a model's coordinates.
+fn spread(space: &Space, strategy: Strategy, model: &Model, seed: u64, count: u64) -> Points {
+    let layer = Layer::Sobol { first: 0, seed };
+    let mut points = Points::new(AXES);
+    for index in 0..count {
+        let inputs = space.inputs(&layer.unit(index), strategy);
+        points.push(&inputs.map(f64::from)[..AXES]);
+    }
+    model.scaling().all(&points)
+}
+
+/// Inputs at `coordinates` that a sample can have.
+fn snapped(space: &Space, strategy: Strategy, model: &Model, coordinates: &[f64]) -> Inputs {
+    let mut numbers = space.axes.map(|axis| axis.low);
+    model.scaling().inputs_at(coordinates, &mut numbers);
+    let mut inputs = [code(strategy); DIMENSIONS];
+    for (((input, axis), dimension), number) in inputs.iter_mut().zip(&space.axes).zip(&TABLE).zip(numbers) {
+        let number = if dimension.quantity.range().whole { number.round() } else { number };
+        *input = (number.clamp(axis.low, axis.high) as f32).clamp(axis.low as f32, axis.high as f32);
+    }
+    inputs
+}
+
+/// Part of the space that a model expects to call wrong.
+pub fn expected_error(campaign: &Campaign, strategy: Strategy, model: &Model) -> f64 {
+    let points = spread(&campaign.space, strategy, model, mix(campaign.seed ^ PHASE), PROBES);
+    doubt(&model.local().predict(&points, campaign.models.neighbours as usize))
+}
+
+/// Chooses the samples of iteration `number`; the guardrail is asked if `guarded`.
+///
+/// # Errors
+/// [`GpError`] if no model can be made where one looks.
+pub fn suggest(
+    campaign: &Campaign,
+    trained: &Trained,
+    number: u64,
+    guarded: bool,
+) -> Result<Iteration, GpError> {
+    let began = Instant::now();
+    let space = &campaign.space;
+    let seed = mix(mix(campaign.seed ^ PHASE).wrapping_add(number + 1));
+    let models: Vec<(Strategy, &Model)> = STRATEGIES
+        .iter()
+        .filter(|strategy| space.strategies.contains(strategy))
+        .filter_map(|&strategy| Some((strategy, trained.model(strategy)?)))
+        .collect();
+    let ends = |model: &Model| -> Vec<(f64, f64)> {
+        let at = |ends: [f64; AXES]| {
+            let mut coordinates = Vec::new();
+            model.scaling().coordinates(&ends, &mut coordinates);
+            coordinates
+        };
+        at(space.axes.map(|axis| axis.low)).into_iter().zip(at(space.axes.map(|axis| axis.high))).collect()
+    };
+    let bounds: Vec<_> = models.iter().map(|(_, model)| ends(model)).collect();
+    let candidates: Vec<_> =
+        models.iter().map(|(strategy, model)| spread(space, *strategy, model, seed, CANDIDATES)).collect();
+    let mut arms: Vec<Arm<'_>> = models
+        .iter()
+        .zip(bounds.iter().zip(&candidates))
+        .map(|((_, model), (bounds, candidates))| Arm { local: model.local().clone(), bounds, candidates })
+        .collect();
+    let search = Search {
+        batch: campaign.active.batch as usize,
+        straddle: if campaign.active.randomised { Straddle::Randomised } else { Straddle::Fixed(1.96) },
+        neighbours: campaign.models.neighbours as usize,
+        seed,
+        ..Search::default()
+    };
+    let snap = |arm: usize, coordinates: &[f64]| {
+        let Some((strategy, model)) = models.get(arm) else { return coordinates.to_vec() };
+        let inputs = snapped(space, *strategy, model, coordinates).map(f64::from);
+        let mut back = Vec::new();
+        model.scaling().coordinates(&inputs[..AXES], &mut back);
+        back
+    };
+    let chosen = choose(&mut arms, search, &snap)?;
+    let first = number * campaign.active.batch;
+    let suggestion = |(place, choice): (usize, Choice)| {
+        let (strategy, model) = models.get(choice.arm)?;
+        let inputs = snapped(space, *strategy, model, &choice.point);
+        let probability = trained.guardrail.as_ref().map(|forest| forest.probability(&inputs.map(f64::from)));
+        let foretold = probability.is_some_and(|p| 1.0 - p > campaign.active.skip_above);
+        let drawn = mix(mix(campaign.seed ^ PHASE ^ 1).wrapping_add(first + place as u64));
+        let audited = ((drawn >> 11) as f64) < campaign.active.audit * (1u64 << 53) as f64;
+        let decision = match (guarded && foretold, audited) {
+            (false, _) => Decision::Run,
+            (true, false) => Decision::Skip,
+            (true, true) => Decision::Audit,
+        };
+        Some(Suggestion {
+            inputs,
+            mean: choice.at.mean,
+            deviation: choice.at.deviation(),
+            value: choice.value,
+            probability,
+            decision,
+        })
+    };
+    let suggestions = chosen.into_iter().enumerate().filter_map(suggestion).collect();
+    let doubt = STRATEGIES.map(|strategy| {
+        let model = trained.model(strategy).filter(|_| space.strategies.contains(&strategy))?;
+        Some(expected_error(campaign, strategy, model))
+    });
+    let seen = trained.models.iter().flatten().map(|model| model.samples().len() as u64).sum();
+    Ok(Iteration { number, seen, doubt, guarded, suggestions, seconds: began.elapsed().as_secs_f64() })
+}
