@@ -3,7 +3,9 @@
 //! In: the folder's state, its rows. Out: the text of a page. Counts are of all rows; dots and correlations of a part of
 //! them, at equal distances, so that neither memory nor page grow with the campaign.
 
+mod cliff;
 mod findings;
+mod map;
 mod page;
 mod sections;
 
@@ -14,10 +16,11 @@ use std::path::{Path, PathBuf};
 pub use findings::Findings;
 pub use page::{Page, Part};
 
+use crate::campaign::cliff::active::ActiveError;
 use crate::campaign::merge::recorded;
-use crate::campaign::run::CampaignError;
 use crate::campaign::state::FolderError;
 use crate::keyfile::{self, Access};
+use map::Map;
 
 /// Name of the page.
 pub const HTML: &str = "report.html";
@@ -28,14 +31,22 @@ pub const MARKDOWN: &str = "report.md";
 /// Name of the folder with the figures of the Markdown.
 pub const FIGURES: &str = "figures";
 
-/// Reads the campaign in `dir`, and writes [`HTML`], [`MARKDOWN`] and [`FIGURES`] into `to`.
+/// Name of the document for operators, if there are models.
+pub const MANUAL: &str = "safety_manual.md";
+
+/// Name of the table of critical numbers of pairs, if there are models.
+pub const CRITICAL: &str = "n_crit.csv";
+
+/// Reads the campaign in `dir`, and writes [`HTML`], [`MARKDOWN`] and [`FIGURES`] into `to`; if there are models, [`MANUAL`]
+/// and [`CRITICAL`] too.
 ///
 /// # Errors
-/// [`CampaignError`] if what is recorded cannot be read, or the report not written.
-pub fn write(dir: &Path, to: &Path) -> Result<[PathBuf; 2], CampaignError> {
+/// [`ActiveError`] if what is recorded cannot be read, or the report not written.
+pub fn write(dir: &Path, to: &Path) -> Result<Vec<PathBuf>, ActiveError> {
     let (state, store) = recorded(dir)?;
     let findings = Findings::of(&state, &store)?;
-    let page = sections::page(&state, &findings);
+    let map = Map::of(dir, &state, &store)?;
+    let page = sections::page(&state, &findings, map.as_ref());
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |source: io::Error| FolderError::Io { path, source }
@@ -52,5 +63,11 @@ pub fn write(dir: &Path, to: &Path) -> Result<[PathBuf; 2], CampaignError> {
             put(figures.join(format!("{name}.svg")), svg)?;
         }
     }
-    Ok([put(to.join(HTML), &page.html())?, put(to.join(MARKDOWN), &page.markdown(FIGURES))?])
+    let mut written =
+        vec![put(to.join(HTML), &page.html())?, put(to.join(MARKDOWN), &page.markdown(FIGURES))?];
+    if let Some(map) = map {
+        written.push(put(to.join(MANUAL), &map.manual().markdown(FIGURES))?);
+        written.push(put(to.join(CRITICAL), &map.csv())?);
+    }
+    Ok(written)
 }

@@ -1,6 +1,7 @@
 //! What is told of the findings, section by section.
 
 use super::findings::{BINS, Findings, MOST_QBER, Share, is_log, strategy_name};
+use super::map::Map;
 use super::page::{Page, Part};
 use crate::campaign::rows::{Row, input_names};
 use crate::campaign::space::TABLE;
@@ -8,11 +9,11 @@ use crate::campaign::state::State;
 use crate::plot::COLOURS;
 use crate::plot::chart::{Axis, Chart, Layer, Shape};
 
-const GREY: &str = "#999";
-const BLACK: &str = "#222";
+pub(super) const GREY: &str = "#999";
+pub(super) const BLACK: &str = "#222";
 
 /// The whole page.
-pub(super) fn page(state: &State, found: &Findings) -> Page {
+pub(super) fn page(state: &State, found: &Findings, map: Option<&Map>) -> Page {
     let name = if state.name.is_empty() { "without a name" } else { &state.name };
     let mut page = Page { title: format!("Campaign {name}"), parts: Vec::new() };
     summary(&mut page, state, found);
@@ -20,6 +21,9 @@ pub(super) fn page(state: &State, found: &Findings) -> Page {
     finite_key(&mut page, found);
     strategies(&mut page, found);
     failures(&mut page, found);
+    if let Some(map) = map {
+        map.tell(&mut page);
+    }
     marginals(&mut page, found);
     correlations(&mut page, found);
     provenance(&mut page, state, found);
@@ -27,19 +31,19 @@ pub(super) fn page(state: &State, found: &Findings) -> Page {
 }
 
 impl Page {
-    fn heading(&mut self, text: &str) {
+    pub(super) fn heading(&mut self, text: &str) {
         self.parts.push(Part::Heading(text.into()));
     }
 
-    fn text(&mut self, text: impl Into<String>) {
+    pub(super) fn text(&mut self, text: impl Into<String>) {
         self.parts.push(Part::Text(text.into()));
     }
 
-    fn table(&mut self, head: &[&str], rows: Vec<Vec<String>>) {
+    pub(super) fn table(&mut self, head: &[&str], rows: Vec<Vec<String>>) {
         self.parts.push(Part::Table { head: head.iter().map(|&cell| cell.into()).collect(), rows });
     }
 
-    fn figure(&mut self, name: &str, chart: &Chart, caption: &str) {
+    pub(super) fn figure(&mut self, name: &str, chart: &Chart, caption: &str) {
         // Writing to a string does not fail.
         let svg = chart.svg().unwrap_or_default();
         self.parts.push(Part::Figure { name: name.into(), caption: caption.into(), svg });
@@ -56,7 +60,7 @@ fn percent(share: Share) -> String {
         + &format!(" ({:.2} to {:.2})", 100.0 * low, 100.0 * high)
 }
 
-fn colour(strategy: &str) -> &'static str {
+pub(super) fn colour(strategy: &str) -> &'static str {
     COLOURS[usize::from(strategy == "blind")]
 }
 
