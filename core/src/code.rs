@@ -248,12 +248,25 @@ impl<'a> QcCode<'a> {
         self.circulants
     }
 
-    /// Circulants of base row `row`.
-    ///
-    /// # Panics
-    /// If `row` is not a base row.
+    /// Circulants of base row `row`; none if it is not one.
+    #[inline]
     pub fn row(&self, row: usize) -> &'a [Circulant] {
-        &self.circulants[self.row_start[row] as usize..self.row_start[row + 1] as usize]
+        row_of(self.row_start, self.circulants, row)
+    }
+
+    /// Circulants row by row.
+    #[inline]
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = &'a [Circulant]> + use<'a> {
+        let circulants = self.circulants;
+        self.row_start.windows(2).map(move |ends| match *ends {
+            [start, end] => circulants.get(usize::from(start)..usize::from(end)).unwrap_or_default(),
+            _ => &[],
+        })
+    }
+
+    /// The shift of each base column's last circulant: the frame in which its block stands between iterations.
+    pub const fn rests(&self) -> &'a [u16] {
+        self.rest
     }
 }
 
@@ -297,13 +310,19 @@ impl<'a> SparseCode<'a> {
         Ok(Self { n, row_start, columns, max_degree })
     }
 
-    /// Variables of check `row`, ascending.
-    ///
-    /// # Panics
-    /// If `row` is not a check.
+    /// Variables of check `row`, ascending; none if it is not one.
+    #[inline]
     pub fn row(&self, row: usize) -> &'a [u32] {
-        &self.columns[self.row_start[row] as usize..self.row_start[row + 1] as usize]
+        row_of(self.row_start, self.columns, row)
     }
+}
+
+/// Entries of `row`, from its start to the next one's.
+#[inline(always)]
+fn row_of<'a, T>(row_start: &[impl Copy + Into<u32>], entries: &'a [T], row: usize) -> &'a [T] {
+    let ends = row_start.get(row).zip(row_start.get(row.wrapping_add(1)));
+    let range = ends.map(|(&start, &end)| start.into() as usize..end.into() as usize);
+    range.and_then(|range| entries.get(range)).unwrap_or_default()
 }
 
 /// A validated parity-check matrix of either kind.

@@ -10,6 +10,7 @@
 //! [`Workspace::reload`] is a hot start, with the messages of the last run and priors in which positions disclosed
 //! since are known. Where a run has failed, [`Workspace::doubts`] and [`Decoder::run_guessing`] try single bits.
 
+mod compact;
 mod corrected;
 mod guess;
 mod kernel;
@@ -17,6 +18,7 @@ pub mod sliced;
 mod sum_product;
 mod workspace;
 
+pub use compact::Compact;
 pub use corrected::Corrected;
 pub use guess::Doubt;
 pub use kernel::Rule;

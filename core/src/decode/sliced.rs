@@ -35,6 +35,8 @@ macro_rules! unroll {
     };
 }
 
+pub(super) use unroll;
+
 /// Words of a [`Sliced`] for one frame; planes, for as many as its lanes decode together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SlicedLayout {
@@ -188,6 +190,7 @@ impl<'a, 'm, A: Alphabet, L: Lanes> Sliced<'a, 'm, A, L> {
         let (zeros, ones) = (lanes.splat(0), lanes.splat(u64::MAX));
         let (mut first, mut second) = ([ones; LOCAL], [ones; LOCAL]);
         let mut sign = self.syndrome[layer];
+        let before = tied::<A, L>(lanes, least);
         let inputs = self.inputs.chunks_exact_mut(width);
         for ((c, edge), input) in row.iter().zip(edges.chunks_exact(2)).zip(inputs) {
             let posterior = &self.posteriors[usize::from(c.column) * A::PLANES..][..A::PLANES];
@@ -199,7 +202,7 @@ impl<'a, 'm, A: Alphabet, L: Lanes> Sliced<'a, 'm, A, L> {
                 level[t] = lanes.select(edge[1], least[A::LEVELS + t], least[t]);
             });
             x[A::PLANES] = x[A::PLANES - 1];
-            let x = add_message::<A, L>(lanes, &x, &level, lanes.not(edge[0]));
+            let x = add_message::<A, L>(lanes, &x, &level, before, lanes.not(edge[0]));
             let level = levels::<A, L>(lanes, &x);
             sign = lanes.xor(sign, x[A::PLANES]);
             unroll!(t below A::LEVELS, {
@@ -211,6 +214,11 @@ impl<'a, 'm, A: Alphabet, L: Lanes> Sliced<'a, 'm, A, L> {
                 input[b] = x[b];
             });
         }
+        unroll!(t below A::LEVELS, {
+            least[t] = first[t];
+            least[A::LEVELS + t] = second[t];
+        });
+        let tie = tied::<A, L>(lanes, least);
         let inputs = self.inputs.chunks_exact(width);
         for ((c, edge), input) in row.iter().zip(edges.chunks_exact_mut(2)).zip(inputs) {
             let (mut x, mut level, mut alone) = ([zeros; LOCAL], [zeros; LOCAL], zeros);
@@ -224,17 +232,13 @@ impl<'a, 'm, A: Alphabet, L: Lanes> Sliced<'a, 'm, A, L> {
             let outgoing = lanes.xor(sign, x[A::PLANES]);
             edge[0] = outgoing;
             edge[1] = alone;
-            let sum = add_message::<A, L>(lanes, &x, &level, outgoing);
+            let sum = add_message::<A, L>(lanes, &x, &level, tie, outgoing);
             let posterior = &mut self.posteriors[usize::from(c.column) * A::PLANES..][..A::PLANES];
             saturate::<A, L>(lanes, &sum, posterior);
             if KNOWN {
                 freeze::<A, L>(lanes, *c, self.known, posterior);
             }
         }
-        unroll!(t below A::LEVELS, {
-            least[t] = first[t];
-            least[A::LEVELS + t] = second[t];
-        });
     }
 
     /// Frames whose decision meets every check, bit i for frame i.
@@ -273,18 +277,32 @@ impl<'a, 'm, A: Alphabet, L: Lanes> Sliced<'a, 'm, A, L> {
     }
 }
 
-/// x plus the message of `level` and `sign`, in the planes of an input: one more than a posterior has.
+/// Where a check's least and second least level are the same; nowhere if the alphabet does not care.
+#[inline(always)]
+fn tied<A: Alphabet, L: Lanes>(lanes: L, least: &[L::Plane]) -> L::Plane {
+    let mut differ = lanes.splat(0);
+    if A::TIED.is_none() {
+        return differ;
+    }
+    unroll!(t below A::LEVELS, {
+        differ = lanes.or(differ, lanes.xor(least[t], least[A::LEVELS + t]));
+    });
+    lanes.not(differ)
+}
+
+/// x plus the message of `level`, `tie` and `sign`, in the planes of an input: one more than a posterior has.
 #[inline(always)]
 fn add_message<A: Alphabet, L: Lanes>(
     lanes: L,
     x: &[L::Plane; LOCAL],
     level: &[L::Plane; LOCAL],
+    tie: L::Plane,
     sign: L::Plane,
 ) -> [L::Plane; LOCAL] {
     // Two's complement: -v is NOT v and a carry.
     let (mut sum, mut carry) = ([lanes.splat(0); LOCAL], sign);
     unroll!(b below A::PLANES + 1, {
-        let term = if b < VALUE_BITS { lanes.xor(value_bit::<A, L>(lanes, level, b), sign) } else { sign };
+        let term = if b < VALUE_BITS { lanes.xor(value_bit::<A, L>(lanes, level, tie, b), sign) } else { sign };
         sum[b] = lanes.xor3(x[b], term, carry);
         carry = lanes.majority(x[b], term, carry);
     });
@@ -293,12 +311,32 @@ fn add_message<A: Alphabet, L: Lanes>(
     sum
 }
 
-/// Bit `b` of what `level` adds: it changes at each level whose value differs in it from the level below.
+/// Bit `b` of what `level` adds.
 #[inline(always)]
-fn value_bit<A: Alphabet, L: Lanes>(lanes: L, level: &[L::Plane; LOCAL], b: usize) -> L::Plane {
+fn value_bit<A: Alphabet, L: Lanes>(
+    lanes: L,
+    level: &[L::Plane; LOCAL],
+    tie: L::Plane,
+    b: usize,
+) -> L::Plane {
+    let bit = bit_of::<A, L>(lanes, &A::VALUES, level, b);
+    match &A::TIED {
+        Some(values) => lanes.select(tie, bit_of::<A, L>(lanes, values, level, b), bit),
+        None => bit,
+    }
+}
+
+/// Bit `b` of the value of `level`: it changes at each level whose value differs in it from the level below.
+#[inline(always)]
+fn bit_of<A: Alphabet, L: Lanes>(
+    lanes: L,
+    values: &[u16; LOCAL + 1],
+    level: &[L::Plane; LOCAL],
+    b: usize,
+) -> L::Plane {
     let mut bit = lanes.splat(0);
     unroll!(t below A::LEVELS, {
-        if (A::VALUES[t] ^ A::VALUES[t + 1]) >> b & 1 == 1 {
+        if (values[t] ^ values[t + 1]) >> b & 1 == 1 {
             bit = lanes.xor(bit, level[t]);
         }
     });

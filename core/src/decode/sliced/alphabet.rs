@@ -6,7 +6,7 @@
 use super::LOCAL;
 
 /// Bits of the largest value.
-pub(super) const VALUE_BITS: usize = 5;
+pub(in crate::decode) const VALUE_BITS: usize = 5;
 
 /// Numbers of an arithmetic, known when a kernel is compiled: comparing with a constant takes a few ANDs
 /// and ORs.
@@ -21,6 +21,9 @@ pub trait Alphabet: Copy {
     const THRESHOLDS: [u16; LOCAL];
     /// What a message of each level adds to x, at most 31; 0 for level 0.
     const VALUES: [u16; LOCAL + 1];
+    /// The same where a check's two least inputs are of one level, if that makes a difference: the belief of two doubtful
+    /// bits is less than that of one.
+    const TIED: Option<[u16; LOCAL + 1]> = None;
 }
 
 /// Four levels, for channels far below the threshold (tuned at rate 1/2, QBER 5 %).
@@ -45,4 +48,19 @@ impl Alphabet for Sturdy {
     const PRIOR: u16 = 7;
     const THRESHOLDS: [u16; LOCAL] = [1, 6, 8, 9, 12, 15, 22, 0, 0];
     const VALUES: [u16; LOCAL + 1] = [0, 1, 4, 7, 10, 14, 16, 26, 0, 0];
+}
+
+/// Eight levels and ties, for rates from 1/2 to .8 (tuned at both, .6 and .7 together): what [`Compact`] computes with.
+///
+/// [`Compact`]: crate::decode::Compact
+#[derive(Clone, Copy, Debug)]
+pub struct Steady;
+
+impl Alphabet for Steady {
+    const LEVELS: usize = 7;
+    const PLANES: usize = 8;
+    const PRIOR: u16 = 8;
+    const THRESHOLDS: [u16; LOCAL] = [2, 6, 7, 11, 13, 17, 22, 0, 0];
+    const VALUES: [u16; LOCAL + 1] = [0, 3, 3, 8, 11, 15, 17, 25, 0, 0];
+    const TIED: Option<[u16; LOCAL + 1]> = Some([0, 2, 3, 4, 8, 13, 13, 21, 0, 0]);
 }
