@@ -16,24 +16,19 @@ pub const fn words_for(bits: usize) -> usize {
     bits.div_ceil(WORD_BITS)
 }
 
-/// Bit `i` of `words`.
-///
-/// # Panics
-/// If `i` lies outside `words`.
+/// Bit `i` of `words`; `false` if it lies outside.
 #[inline(always)]
 pub fn get(words: &[u64], i: usize) -> bool {
-    words[i / WORD_BITS] >> (i % WORD_BITS) & 1 == 1
+    words.get(i / WORD_BITS).is_some_and(|word| word >> (i % WORD_BITS) & 1 == 1)
 }
 
-/// Sets bit `i` of `words` to `value`.
-///
-/// # Panics
-/// If `i` lies outside `words`.
+/// Sets bit `i` of `words` to `value`; nothing if it lies outside.
 #[inline(always)]
 pub fn set(words: &mut [u64], i: usize, value: bool) {
     let mask = 1u64 << (i % WORD_BITS);
-    let word = &mut words[i / WORD_BITS];
-    *word = (*word & !mask) | (u64::from(value) << (i % WORD_BITS));
+    if let Some(word) = words.get_mut(i / WORD_BITS) {
+        *word = (*word & !mask) | (u64::from(value) << (i % WORD_BITS));
+    }
 }
 
 /// Number of ones.
@@ -65,10 +60,8 @@ pub fn clear_tail(words: &mut [u64], bits: usize) {
     }
 }
 
-/// Copies `len` bits from `src` at bit `src_at` to `dst` at bit `dst_at`; other bits of `dst` stay.
-///
-/// # Panics
-/// If either range lies outside its slice.
+/// Copies `len` bits from `src` at bit `src_at` to `dst` at bit `dst_at`; other bits of `dst` stay. It ends where either
+/// slice does.
 pub fn copy(src: &[u64], src_at: usize, dst: &mut [u64], dst_at: usize, len: usize) {
     let mut done = 0;
     while done < len {
@@ -76,9 +69,10 @@ pub fn copy(src: &[u64], src_at: usize, dst: &mut [u64], dst_at: usize, len: usi
             .min(WORD_BITS - (src_at + done) % WORD_BITS)
             .min(WORD_BITS - (dst_at + done) % WORD_BITS);
         let mask = u64::MAX >> (WORD_BITS - take);
-        let bits = src[(src_at + done) / WORD_BITS] >> ((src_at + done) % WORD_BITS) & mask;
+        let from = src.get((src_at + done) / WORD_BITS);
+        let Some((from, word)) = from.zip(dst.get_mut((dst_at + done) / WORD_BITS)) else { return };
+        let bits = from >> ((src_at + done) % WORD_BITS) & mask;
         let shift = (dst_at + done) % WORD_BITS;
-        let word = &mut dst[(dst_at + done) / WORD_BITS];
         *word = (*word & !(mask << shift)) | bits << shift;
         done += take;
     }

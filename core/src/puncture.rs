@@ -256,11 +256,14 @@ impl<'m> Pattern<'m> {
         self.shortened
     }
 
-    fn payload_mask(&self, word: usize) -> u64 {
-        let taken = self.punctured[word] | self.shortened[word];
-        let used = self.n - word * WORD_BITS;
-        let all = if used < WORD_BITS { (1 << used) - 1 } else { u64::MAX };
-        all & !taken
+    /// By word, the masks of the payload and of the punctured positions.
+    fn masks(&self) -> impl Iterator<Item = (u64, u64)> + use<'m> {
+        let n = self.n;
+        self.punctured.iter().zip(self.shortened).enumerate().map(move |(word, (punctured, shortened))| {
+            let used = n.saturating_sub(word * WORD_BITS);
+            let all = if used < WORD_BITS { (1 << used) - 1 } else { u64::MAX };
+            (all & !(punctured | shortened), *punctured)
+        })
     }
 
     /// Lays `payload` (packed, ascending positions) and `padding` (packed, for the punctured
@@ -273,8 +276,7 @@ impl<'m> Pattern<'m> {
         check_length("padding words", words_for(self.p), padding.len())?;
         check_length("frame words", words_for(self.n), frame.len())?;
         let (mut payload_at, mut padding_at) = (0, 0);
-        for (w, word) in frame.iter_mut().enumerate() {
-            let (payload_mask, padding_mask) = (self.payload_mask(w), self.punctured[w]);
+        for (word, (payload_mask, padding_mask)) in frame.iter_mut().zip(self.masks()) {
             *word = bits::deposit(window(payload, payload_at), payload_mask)
                 | bits::deposit(window(padding, padding_at), padding_mask);
             payload_at += payload_mask.count_ones() as usize;
@@ -292,16 +294,9 @@ impl<'m> Pattern<'m> {
         check_length("payload words", words_for(self.payload()), payload.len())?;
         payload.fill(0);
         let mut at = 0;
-        for (w, &word) in frame.iter().enumerate() {
-            let mask = self.payload_mask(w);
+        for (&word, (mask, _)) in frame.iter().zip(self.masks()) {
             let taken = mask.count_ones() as usize;
-            if taken > 0 {
-                let value = bits::extract(word, mask);
-                payload[at / WORD_BITS] |= value << (at % WORD_BITS);
-                if at % WORD_BITS + taken > WORD_BITS {
-                    payload[at / WORD_BITS + 1] |= value >> (WORD_BITS - at % WORD_BITS);
-                }
-            }
+            bits::copy(&[bits::extract(word, mask)], 0, payload, at, taken);
             at += taken;
         }
         Ok(())

@@ -405,7 +405,7 @@ impl Undetected {
     /// A tag over `bits` bits matched or not.
     fn add(&mut self, bits: usize) {
         self.tags += 1;
-        self.chance += libm::exp2(crate::verify::collision_log2(bits));
+        self.chance += crate::verify::collision(bits);
     }
 
     fn log2(&self) -> f64 {

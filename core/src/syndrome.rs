@@ -2,7 +2,9 @@
 //!
 //! Quasi-cyclic: one rotate and one xor of machine words per circulant. General: one bit per entry.
 
-use crate::bits::{WORD_BITS, get, words_for};
+use core::num::NonZero;
+
+use crate::bits::{WORD_BITS, get, set, words_for};
 use crate::code::{Code, LengthError, QcCode, SparseCode, check_length};
 
 impl Code<'_> {
@@ -34,25 +36,26 @@ impl Code<'_> {
 
 #[inline(always)]
 fn rotate_words(code: &QcCode<'_>, frame: &[u64], syndrome: &mut [u64]) {
-    for (row, out) in syndrome.iter_mut().enumerate() {
-        *out = code
-            .row(row)
-            .iter()
-            .fold(0, |sum, c| sum ^ frame[c.column as usize].rotate_right(u32::from(c.shift)));
+    for (row, out) in code.rows().zip(syndrome) {
+        *out = row.iter().fold(0, |sum, c| {
+            let word = frame.get(usize::from(c.column)).copied().unwrap_or(0);
+            sum ^ word.rotate_right(u32::from(c.shift))
+        });
     }
 }
 
 fn rotate_blocks(code: &QcCode<'_>, frame: &[u64], syndrome: &mut [u64]) {
-    let words = code.z() / WORD_BITS;
-    for (row, out) in syndrome.chunks_exact_mut(words).enumerate() {
+    let Some(words) = NonZero::new(code.z() / WORD_BITS) else { return };
+    for (row, out) in code.rows().zip(syndrome.chunks_mut(words.get())) {
         out.fill(0);
-        for c in code.row(row) {
-            let block = &frame[c.column as usize * words..][..words];
+        for c in row {
+            let from = usize::from(c.column) * words.get();
+            let block = frame.get(from..from + words.get()).unwrap_or_default();
+            let word = |i| block.get(i % words).copied().unwrap_or(0);
             let (skip, shift) = (c.shift as usize / WORD_BITS, u32::from(c.shift) % 64);
-            for (i, word) in out.iter_mut().enumerate() {
-                let low = block[(i + skip) % words] >> shift;
-                let high = block[(i + skip + 1) % words];
-                *word ^= if shift == 0 { low } else { low | high << (64 - shift) };
+            for (i, sum) in out.iter_mut().enumerate() {
+                let (low, high) = (word(i + skip) >> shift, word(i + skip + 1));
+                *sum ^= if shift == 0 { low } else { low | high << (64 - shift) };
             }
         }
     }
@@ -63,6 +66,8 @@ fn sum_rows(code: &SparseCode<'_>, frame: &[u64], syndrome: &mut [u64]) {
     let m = Code::Sparse(*code).m();
     for check in 0..m {
         let parity = code.row(check).iter().fold(false, |p, &v| p ^ get(frame, v as usize));
-        syndrome[check / WORD_BITS] |= u64::from(parity) << (check % WORD_BITS);
+        if parity {
+            set(syndrome, check, true);
+        }
     }
 }

@@ -25,7 +25,13 @@ pub fn tag(message: &[u64], bits: usize, key: u64) -> u64 {
     multiply(sum ^ bits as u64, key)
 }
 
-/// log2 of the bound on the chance that different messages of `bits` bits have one tag.
+/// Bound on the chance that different messages of `bits` bits have one tag.
+pub fn collision(bits: usize) -> f64 {
+    const KEYS: f64 = (1u128 << TAG_BITS) as f64;
+    (bits.div_ceil(WORD_BITS) + 1) as f64 / KEYS
+}
+
+/// log2 of [`collision`].
 pub fn collision_log2(bits: usize) -> f64 {
     libm::log2((bits.div_ceil(WORD_BITS) + 1) as f64) - TAG_BITS as f64
 }

@@ -24,6 +24,8 @@ pub struct AliceMemory<'m> {
     pub scratch: &'m mut [u64],
 }
 
+const SLOTS: Abort = Abort::Host("slots: changed from outside");
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Greeting,
@@ -272,7 +274,12 @@ impl<'m> Alice<'m> {
     }
 
     fn index(&self, block: u32) -> usize {
-        (block % u32::from(self.hello.window)) as usize
+        // A window of none is refused before there are blocks.
+        (block % u32::from(self.hello.window.max(1))) as usize
+    }
+
+    fn state(&self, block: u32) -> Option<State> {
+        self.memory.slots.get(self.index(block)).map(|slot| slot.state)
     }
 
     fn slot(&mut self, block: u32) -> Result<&mut Slot, Abort> {
@@ -280,11 +287,12 @@ impl<'m> Alice<'m> {
             return Err(Abort::Contradiction("block: expected one in flight"));
         }
         let index = self.index(block);
-        Ok(&mut self.memory.slots[index])
+        self.memory.slots.get_mut(index).ok_or(SLOTS)
     }
 
     fn frame(&mut self, block: u32) -> Result<Frame<'_>, Abort> {
-        frame_of(self.memory.words, &self.setup, (block % u32::from(self.hello.window)) as usize)
+        let index = self.index(block);
+        frame_of(self.memory.words, &self.setup, index)
     }
 
     /// Whether the session is done.
@@ -408,7 +416,7 @@ impl<'m> Alice<'m> {
                 && to == self.group.1
                 && let Some(effective) = from_ppm(effective_ppm)
             {
-                let seen = self.memory.slots[self.index(to - 1)];
+                let seen = self.memory.slots.get(self.index(to - 1)).ok_or(SLOTS)?;
                 self.qber = Some(upper(effective, (seen.start + seen.payload) as f64, 1.0));
             }
             return Ok(());
@@ -481,8 +489,7 @@ impl<'m> Alice<'m> {
             let finish = Plain::Finish { blocks: self.opened, leak: self.spent().0 };
             return self.plain(&finish, out).map(Effect::Send);
         }
-        let settled =
-            |block| matches!(self.memory.slots[self.index(block)].state, State::Closed | State::Failed(_));
+        let settled = |block| matches!(self.state(block), Some(State::Closed | State::Failed(_)));
         if !(self.base..end).all(settled) {
             return Ok(Effect::Idle);
         }
@@ -503,7 +510,8 @@ impl<'m> Alice<'m> {
                 let mut plan = self.planner.plan(self.qber, left)?;
                 // As Bob will read it.
                 plan.qber = from_ppm(to_ppm(plan.qber));
-                self.memory.slots[index] = Slot { block: self.opened, plan, ..Slot::default() };
+                let slot = self.memory.slots.get_mut(index).ok_or(SLOTS)?;
+                *slot = Slot { block: self.opened, plan, ..Slot::default() };
                 words_for(plan.punctured.into()).max(1)
             }
             _ => 1,
@@ -512,7 +520,7 @@ impl<'m> Alice<'m> {
 
     fn open(&mut self, padding: &[u64], out: &mut [u8]) -> Result<usize, Abort> {
         let (index, m) = (self.index(self.opened), self.setup.code.m());
-        let plan = self.memory.slots[index].plan;
+        let plan = self.memory.slots.get(index).ok_or(SLOTS)?.plan;
         let padding = padding.get(..words_for(plan.punctured.into()));
         let padding = padding.ok_or(Abort::Host("entropy: expected as many words as asked for"))?;
         let mut frame = frame_of(self.memory.words, &self.setup, index)?;
@@ -522,7 +530,7 @@ impl<'m> Alice<'m> {
             return Err(Abort::Host("plan: expected a payload of at most what is left of the key"));
         }
         let payload = frame.lay(&self.setup.order, &plan, self.memory.key, self.next_bit, Some(padding))?;
-        let syndrome = &mut frame.syndrome[..words_for(m)];
+        let syndrome = frame.syndrome.get_mut(..words_for(m)).ok_or(Abort::Host("words: too few"))?;
         self.setup.code.syndrome(frame.values, syndrome)?;
         let disclosure = frame.syndrome_disclosure(&self.setup.masking, m, payload);
         let permit = self.charge(disclosure)?;
@@ -540,7 +548,7 @@ impl<'m> Alice<'m> {
             Strategy::Blind | Strategy::Symmetric => Disclosing::BlindInit(message),
         };
         let length = wire::disclose_next(out, &mut self.sent, permit, &message)?;
-        let slot = &mut self.memory.slots[index];
+        let slot = self.memory.slots.get_mut(index).ok_or(SLOTS)?;
         slot.start = self.next_bit;
         slot.payload = payload;
         slot.state = State::Waiting;
@@ -552,13 +560,14 @@ impl<'m> Alice<'m> {
     /// The oldest block with something to send.
     fn send_due(&mut self, out: &mut [u8]) -> Result<usize, Abort> {
         let is_due = |state| matches!(state, State::Due | State::GivingUp);
-        let due = (self.base..self.opened).find(|&block| is_due(self.memory.slots[self.index(block)].state));
-        let block = due.ok_or(Abort::Host("slots: changed from outside"))?;
+        let due = (self.base..self.opened).find(|&block| self.state(block).is_some_and(is_due));
+        let block = due.ok_or(SLOTS)?;
         let index = self.index(block);
         self.due -= 1;
-        let slot = self.memory.slots[index];
+        let entry = self.memory.slots.get_mut(index).ok_or(SLOTS)?;
+        let slot = *entry;
         if slot.state == State::GivingUp {
-            self.memory.slots[index].state = State::Failed(slot.failure());
+            entry.state = State::Failed(slot.failure());
             return self.plain(&Plain::Abandon { block }, out);
         }
         let masking = &self.setup.masking;
@@ -575,7 +584,7 @@ impl<'m> Alice<'m> {
             Disclosing::BlindReveal(reveal)
         };
         let length = wire::disclose_next(out, &mut self.sent, permit, &message)?;
-        let slot = &mut self.memory.slots[index];
+        let slot = self.memory.slots.get_mut(index).ok_or(SLOTS)?;
         slot.revealed += count as u32;
         slot.reveals += 1;
         slot.payload_revealed += payload;
@@ -588,12 +597,11 @@ impl<'m> Alice<'m> {
         let Some(&key) = entropy.first() else {
             return Err(Abort::Host("entropy: expected as many words as asked for"));
         };
-        let (from, window) = (self.base, u32::from(self.hello.window));
-        let slots = &*self.memory.slots;
+        let from = self.base;
         let mut at = 0;
         self.memory.scratch.fill(0);
         for block in from..to {
-            let slot = &slots[(block % window) as usize];
+            let slot = *self.memory.slots.get(self.index(block)).ok_or(SLOTS)?;
             if slot.state == State::Closed {
                 if words_for(at + slot.payload) > self.memory.scratch.len() {
                     return Err(Abort::Host("scratch: expected half a window of payloads"));
@@ -617,8 +625,9 @@ impl<'m> Alice<'m> {
             return Ok(None);
         }
         let index = self.index(self.base);
-        let released = self.memory.slots[index].released();
-        self.memory.slots[index].state = State::Free;
+        let slot = self.memory.slots.get_mut(index).ok_or(SLOTS)?;
+        let released = slot.released();
+        slot.state = State::Free;
         frame_of(self.memory.words, &self.setup, index)?.wipe();
         self.base += 1;
         if self.base == self.group.1 {

@@ -130,12 +130,12 @@ impl<'s> Frame<'s> {
     fn of(words: &'s mut [u64], n: usize, slot: usize) -> Option<Self> {
         let row = bits::words_for(n);
         let words = words.get_mut(slot * ROWS * row..(slot + 1) * ROWS * row)?;
-        let (values, rest) = words.split_at_mut(row);
-        let (received, rest) = rest.split_at_mut(row);
-        let (punctured, rest) = rest.split_at_mut(row);
-        let (known, rest) = rest.split_at_mut(row);
-        let (taken, rest) = rest.split_at_mut(row);
-        let (wanted, syndrome) = rest.split_at_mut(row);
+        let (values, rest) = words.split_at_mut_checked(row)?;
+        let (received, rest) = rest.split_at_mut_checked(row)?;
+        let (punctured, rest) = rest.split_at_mut_checked(row)?;
+        let (known, rest) = rest.split_at_mut_checked(row)?;
+        let (taken, rest) = rest.split_at_mut_checked(row)?;
+        let (wanted, syndrome) = rest.split_at_mut_checked(row)?;
         Some(Self { values, received, punctured, known, taken, wanted, syndrome, n })
     }
 
@@ -152,16 +152,17 @@ impl<'s> Frame<'s> {
         let pattern =
             order.pattern(plan.punctured.into(), plan.shortened.into(), self.punctured, self.known)?;
         let payload = pattern.payload();
-        let scratch = &mut self.wanted[..bits::words_for(payload)];
+        let p = bits::words_for(pattern.p());
+        let scratch = self.wanted.get_mut(..bits::words_for(payload)).zip(self.syndrome.get_mut(..p));
+        let (scratch, none) = scratch.ok_or(Abort::Host("words: too few"))?;
         scratch.fill(0);
         bits::copy(key, start, scratch, 0, payload);
-        let none = &mut self.syndrome[..bits::words_for(pattern.p())];
         none.fill(0);
         pattern.scatter(scratch, padding.unwrap_or(none), self.values)?;
         for (taken, (p, k)) in self.taken.iter_mut().zip(self.punctured.iter().zip(&*self.known)) {
             *taken = p | k;
         }
-        self.received.copy_from_slice(self.values);
+        self.received.iter_mut().zip(&*self.values).for_each(|(received, value)| *received = *value);
         self.wanted.fill(0);
         Ok(payload)
     }
@@ -230,12 +231,14 @@ impl<'s> Frame<'s> {
     /// Writes the payload of `decision` to `key` from `start` on; how many of its bits were received wrong.
     pub(super) fn correct(&mut self, decision: &[u64], key: &mut [u64], start: usize) -> u32 {
         let (mut errors, mut at) = (0, start);
-        for w in 0..self.taken.len() {
-            let used = (self.n - w * bits::WORD_BITS).min(bits::WORD_BITS);
-            let payload = !self.taken[w] & u64::MAX >> (bits::WORD_BITS - used);
-            errors += ((decision[w] ^ self.received[w]) & payload).count_ones();
+        let mut left = self.n;
+        for ((taken, received), decision) in self.taken.iter().zip(&*self.received).zip(decision) {
+            let used = left.min(bits::WORD_BITS);
+            left -= used;
+            let payload = !taken & u64::MAX.unbounded_shr((bits::WORD_BITS - used) as u32);
+            errors += ((decision ^ received) & payload).count_ones();
             let count = payload.count_ones() as usize;
-            bits::copy(&[bits::extract(decision[w], payload)], 0, key, at, count);
+            bits::copy(&[bits::extract(*decision, payload)], 0, key, at, count);
             at += count;
         }
         errors
@@ -262,9 +265,10 @@ impl<'s> Frame<'s> {
 
     /// The wanted positions are known from now on.
     pub(super) fn settle(&mut self) {
-        for w in 0..self.wanted.len() {
-            self.known[w] |= self.wanted[w];
-            self.punctured[w] &= !self.wanted[w];
+        for ((wanted, known), punctured) in self.wanted.iter().zip(&mut *self.known).zip(&mut *self.punctured)
+        {
+            *known |= wanted;
+            *punctured &= !wanted;
         }
         self.wanted.fill(0);
     }

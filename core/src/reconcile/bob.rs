@@ -38,6 +38,8 @@ pub struct BobMemory<'m> {
     pub scratch: &'m mut [u64],
 }
 
+const SLOTS: Abort = Abort::Host("slots: changed from outside");
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     AwaitGreeting,
@@ -208,7 +210,7 @@ impl<'m> Bob<'m> {
             patient: self.hello.strategy != Strategy::Baseline,
             frame: frame.values,
             pattern: Pattern::from_masks(n, frame.punctured, frame.known).ok()?,
-            syndrome: &frame.syndrome[..words_for(m)],
+            syndrome: frame.syndrome.get(..words_for(m))?,
             rates,
             doubts: if self.hello.strategy == Strategy::Symmetric { state.request(m) } else { 0 },
         })
@@ -269,7 +271,12 @@ impl<'m> Bob<'m> {
     }
 
     fn index(&self, block: u32) -> usize {
-        (block % u32::from(self.hello.window)) as usize
+        // A window of none is refused before there are blocks.
+        (block % u32::from(self.hello.window.max(1))) as usize
+    }
+
+    fn state(&self, block: u32) -> Option<State> {
+        self.memory.slots.get(self.index(block)).map(|slot| slot.state)
     }
 
     fn slot(&mut self, block: u32) -> Result<&mut Slot, Abort> {
@@ -277,7 +284,7 @@ impl<'m> Bob<'m> {
             return Err(Abort::Contradiction("block: expected one in flight"));
         }
         let index = self.index(block);
-        Ok(&mut self.memory.slots[index])
+        self.memory.slots.get_mut(index).ok_or(SLOTS)
     }
 
     fn take_key(&mut self, key: &[u64], classes: &[u8]) -> Result<(), Abort> {
@@ -420,7 +427,7 @@ impl<'m> Bob<'m> {
         message.syndrome.copy_to(frame.syndrome);
         let disclosure = frame.syndrome_disclosure(&self.setup.masking, m, payload);
         self.charge(disclosure)?;
-        self.memory.slots[index] = Slot {
+        *self.memory.slots.get_mut(index).ok_or(SLOTS)? = Slot {
             state: State::Due,
             block: self.opened,
             start: self.next_bit,
@@ -491,9 +498,9 @@ impl<'m> Bob<'m> {
             errors = frame.correct(decision, self.memory.key, slot.start);
         } else if self.hello.strategy == Strategy::Symmetric {
             let wanted = doubts.len().min(slot.request(m));
-            frame.want_any(n, &doubts[..wanted])?;
+            frame.want_any(n, doubts.get(..wanted).unwrap_or_default())?;
         }
-        let slot = &mut self.memory.slots[index];
+        let slot = self.memory.slots.get_mut(index).ok_or(SLOTS)?;
         slot.rounds += 1;
         slot.iterations = slot.iterations.saturating_add(outcome.iterations.into());
         slot.recent = outcome.iterations;
@@ -514,11 +521,10 @@ impl<'m> Bob<'m> {
         {
             return Err(REFUSED);
         }
-        let window = u32::from(self.hello.window);
         let mut at = 0;
         self.memory.scratch.fill(0);
         for block in message.from..message.to {
-            let slot = &self.memory.slots[(block % window) as usize];
+            let slot = *self.memory.slots.get(self.index(block)).ok_or(SLOTS)?;
             match slot.state {
                 State::Closed if words_for(at + slot.payload) <= self.memory.scratch.len() => {
                     bits::copy(self.memory.key, slot.start, self.memory.scratch, at, slot.payload);
@@ -548,7 +554,7 @@ impl<'m> Bob<'m> {
     /// A verified block's errors, by class and value.
     fn learn(&mut self, block: u32) -> Result<(), Abort> {
         let index = self.index(block);
-        let slot = self.memory.slots[index];
+        let slot = *self.memory.slots.get(index).ok_or(SLOTS)?;
         if slot.state != State::Closed {
             return Ok(());
         }
@@ -597,8 +603,9 @@ impl<'m> Bob<'m> {
         }
         if self.base < self.verified {
             let index = self.index(self.base);
-            let released = self.memory.slots[index].released();
-            self.memory.slots[index].state = State::Free;
+            let slot = self.memory.slots.get_mut(index).ok_or(SLOTS)?;
+            let released = slot.released();
+            slot.state = State::Free;
             frame_of(self.memory.words, &self.setup, index)?.wipe();
             self.base += 1;
             return Ok(Turn::Effect(Effect::Released(released)));
@@ -612,11 +619,11 @@ impl<'m> Bob<'m> {
     /// The oldest block with a job to give or an answer to send.
     fn serve(&mut self, out: &mut [u8]) -> Result<Effect, Abort> {
         let is_due = |state| matches!(state, State::Due | State::Answer);
-        let due = (self.base..self.opened).find(|&block| is_due(self.memory.slots[self.index(block)].state));
-        let block = due.ok_or(Abort::Host("slots: changed from outside"))?;
+        let due = (self.base..self.opened).find(|&block| self.state(block).is_some_and(is_due));
+        let block = due.ok_or(SLOTS)?;
         let index = self.index(block);
         self.due -= 1;
-        let slot = &mut self.memory.slots[index];
+        let slot = self.memory.slots.get_mut(index).ok_or(SLOTS)?;
         if slot.state == State::Due {
             slot.state = State::Waiting;
             return Ok(Effect::Decode(index));
@@ -633,14 +640,9 @@ impl<'m> Bob<'m> {
             Strategy::Blind => self.plain(&Plain::BlindNack { block, iterations }, out)?,
             Strategy::Symmetric => {
                 let frame = frame_of(self.memory.words, &self.setup, index)?;
-                let mut positions = [0; wire::MAX_POSITIONS];
-                let mut count = 0;
-                for (out, position) in positions.iter_mut().zip(bits::ones(frame.wanted)) {
-                    *out = position as u16;
-                    count += 1;
-                }
-                let positions = Positions::of(&positions[..count])?;
-                self.plain(&Plain::SymmetricRequest(Request { block, iterations, positions }), out)?
+                let positions = Positions::ones(frame.wanted)?;
+                let request = Plain::SymmetricRequest(Request { block, iterations, positions });
+                wire::encode_next(out, &mut self.sent, &request)?
             }
         };
         Ok(Effect::Send(sent))

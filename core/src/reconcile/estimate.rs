@@ -70,9 +70,9 @@ impl<'m> Estimate<'m> {
         let errors: u64 = self.classes.iter().map(|c| c.errors[0] + c.errors[1]).sum();
         let all = (errors as f64 + 0.5) / (bits as f64 + 1.0);
         for class in self.classes.iter_mut() {
-            for bit in 0..2 {
-                let (errors, total) = (class.errors[bit] as f64, class.total[bit] as f64);
-                class.rate[bit] = ((errors + WEIGHT * all) / (total + WEIGHT)).clamp(LEAST, 0.5);
+            for ((rate, errors), total) in class.rate.iter_mut().zip(class.errors).zip(class.total) {
+                let (errors, total) = (errors as f64, total as f64);
+                *rate = ((errors + WEIGHT * all) / (total + WEIGHT)).clamp(LEAST, 0.5);
             }
         }
     }
@@ -87,7 +87,8 @@ impl<'m> Estimate<'m> {
         let entropy: f64 = self
             .classes
             .iter()
-            .flat_map(|c| (0..2).map(|bit| c.total[bit] as f64 * limits::entropy(c.rate[bit])))
+            .flat_map(|c| c.total.iter().zip(&c.rate))
+            .map(|(&total, &rate)| total as f64 * limits::entropy(rate))
             .sum();
         Some(limits::inverse_entropy(entropy / bits as f64))
     }

@@ -39,8 +39,9 @@ impl Plan {
     /// [`MAX_ROUNDS`] - 1 of them are kept, and empty ones skipped.
     pub fn new(size: Selection, qber: Option<f64>, steps: impl IntoIterator<Item = usize>) -> Self {
         let mut plan = Self { punctured: size.p as u16, shortened: size.s as u16, qber, ..Self::default() };
-        for step in steps.into_iter().filter(|&step| step > 0).take(MAX_ROUNDS - 1) {
-            plan.steps[usize::from(plan.len)] = step.min(u16::MAX.into()) as u16;
+        let steps = steps.into_iter().filter(|&step| step > 0).take(MAX_ROUNDS - 1);
+        for (slot, step) in plan.steps.iter_mut().zip(steps) {
+            *slot = step.min(u16::MAX.into()) as u16;
             plan.len += 1;
         }
         plan
@@ -48,7 +49,7 @@ impl Plan {
 
     /// Positions revealed after each failure.
     pub fn steps(&self) -> &[u16] {
-        &self.steps[..self.len.into()]
+        self.steps.get(..self.len.into()).unwrap_or_default()
     }
 }
 

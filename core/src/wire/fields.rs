@@ -1,5 +1,5 @@
 use super::{MAX_BITS, MAX_POSITIONS, WireError};
-use crate::bits::words_for;
+use crate::bits::{self, words_for};
 
 /// A bit string inside a frame, or one about to be written from words.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +75,8 @@ pub struct Positions<'a>(Listed<'a>);
 enum Listed<'a> {
     Bytes(&'a [u8]),
     Values(&'a [u16]),
+    /// Where a mask has ones.
+    Ones(&'a [u64]),
 }
 
 impl<'a> Positions<'a> {
@@ -86,26 +88,40 @@ impl<'a> Positions<'a> {
         if values.len() > MAX_POSITIONS { Err(TOO_MANY) } else { Ok(Self(Listed::Values(values))) }
     }
 
+    /// The ones of `mask`, ascending.
+    ///
+    /// # Errors
+    /// [`WireError::Field`] if there are more than [`MAX_POSITIONS`], or some above 65535.
+    pub fn ones(mask: &'a [u64]) -> Result<Self, WireError> {
+        if bits::count_ones(mask) > MAX_POSITIONS || mask.len() > 1 << 10 {
+            return Err(TOO_MANY);
+        }
+        Ok(Self(Listed::Ones(mask)))
+    }
+
     /// How many.
-    pub const fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         match self.0 {
             Listed::Bytes(bytes) => bytes.len() / 2,
             Listed::Values(values) => values.len(),
+            Listed::Ones(mask) => bits::count_ones(mask),
         }
     }
 
     /// Whether there are none.
-    pub const fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// The positions.
     pub fn iter(&self) -> impl Iterator<Item = u16> + 'a {
-        let listed = self.0;
-        (0..self.len()).map(move |i| match listed {
-            Listed::Bytes(bytes) => u16::from(bytes[2 * i]) << 8 | u16::from(bytes[2 * i + 1]),
-            Listed::Values(values) => values[i],
-        })
+        let (bytes, values, mask): (&[u8], &[u16], &[u64]) = match self.0 {
+            Listed::Bytes(bytes) => (bytes, &[], &[]),
+            Listed::Values(values) => (&[], values, &[]),
+            Listed::Ones(mask) => (&[], &[], mask),
+        };
+        let pairs = bytes.as_chunks::<2>().0.iter().map(|pair| u16::from_be_bytes(*pair));
+        pairs.chain(values.iter().copied()).chain(bits::ones(mask).map(|position| position as u16))
     }
 }
 
@@ -142,7 +158,7 @@ impl<'a> Writer<'a> {
 
     fn bytes(&mut self, bytes: &[u8]) {
         if let Some(to) = self.out.get_mut(self.at..self.at + bytes.len()) {
-            to.copy_from_slice(bytes);
+            to.iter_mut().zip(bytes).for_each(|(to, byte)| *to = *byte);
         }
         self.at += bytes.len();
     }
