@@ -166,7 +166,8 @@ fn the_sliced_decoder_gives_the_same() {
     let mut sliced = Sliced::<Steady, _>::new(&CODE, Words::<3>, &mut planes).unwrap();
     for (index, &(p, s, q)) in PATTERNS.iter().enumerate() {
         with_pattern(p, s, |pattern| {
-            let samples: Vec<Sample> = (0..3).map(|i| sample(pattern, q, 100 + 3 * index as u64 + i)).collect();
+            let samples: Vec<Sample> =
+                (0..3).map(|i| sample(pattern, q, 100 + 3 * index as u64 + i)).collect();
             for (place, sample) in samples.iter().enumerate() {
                 sliced.load(place, pattern, &sample.received, &sample.syndrome).unwrap();
             }

@@ -102,8 +102,11 @@ impl<'a, 'm> Compact<'a, 'm> {
     /// Decodes `received`, as received under `pattern`, until the decision meets `syndrome` or `max_iterations` are used
     /// up, and writes the decision (n bits).
     ///
+    /// It is compiled where it is called: a firmware may optimise that crate for speed and this one for size.
+    ///
     /// # Errors
     /// [`LengthError`] if a buffer does not fit the code.
+    #[inline]
     pub fn run(
         &mut self,
         max_iterations: u16,
@@ -168,6 +171,7 @@ impl<'a, 'm> Compact<'a, 'm> {
         self.values.fill(Values::default());
     }
 
+    #[inline]
     fn iterate<const KNOWN: bool>(&mut self, syndrome: &[u64], known: &[u64], received: &[u64]) {
         let Self { code, blocks, edges, values, inputs } = self;
         let mut edges = &mut **edges;

@@ -60,7 +60,7 @@ impl Alphabet for Steady {
     const LEVELS: usize = 7;
     const PLANES: usize = 8;
     const PRIOR: u16 = 8;
-    const THRESHOLDS: [u16; LOCAL] = [2, 6, 7, 11, 13, 17, 22, 0, 0];
-    const VALUES: [u16; LOCAL + 1] = [0, 3, 3, 8, 11, 15, 17, 25, 0, 0];
-    const TIED: Option<[u16; LOCAL + 1]> = Some([0, 2, 3, 4, 8, 13, 13, 21, 0, 0]);
+    const THRESHOLDS: [u16; LOCAL] = [2, 6, 7, 11, 13, 16, 23, 0, 0];
+    const VALUES: [u16; LOCAL + 1] = [0, 3, 3, 8, 12, 14, 16, 25, 0, 0];
+    const TIED: Option<[u16; LOCAL + 1]> = Some([0, 2, 3, 4, 10, 12, 12, 22, 0, 0]);
 }
