@@ -59,11 +59,13 @@ if component fmt rustfmt; then
     step format cargo fmt --all --check
     step format-fuzz cargo fmt --manifest-path fuzz/Cargo.toml --check
     step format-peers cargo fmt --manifest-path benches/peers/Cargo.toml --check
+    step format-firmware cargo fmt --manifest-path firmware/Cargo.toml --check
 else
     skip format "rustfmt is missing: rustup component add rustfmt"
 fi
 if component clippy clippy; then
     step clippy cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+    step clippy-firmware cargo clippy --manifest-path firmware/Cargo.toml --locked --target-dir "${CARGO_TARGET_DIR:-target}/firmware" -- -D warnings
 else
     skip clippy "clippy is missing: rustup component add clippy"
 fi
@@ -72,6 +74,11 @@ step rustdoc env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --al
 step lock-peers cargo fetch --locked --manifest-path benches/peers/Cargo.toml
 step tests bash scripts/test.sh
 step no-std bash scripts/no-std.sh
+if bash scripts/firmware.sh ready; then
+    step firmware bash scripts/firmware.sh check
+else
+    skip firmware "QEMU is missing, on Debian: apt-get install qemu-system-arm"
+fi
 if bash scripts/capi.sh ready; then
     step capi bash scripts/capi.sh
 else
