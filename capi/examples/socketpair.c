@@ -1,4 +1,5 @@
-/* Two processes reconcile a key over a socket pair, blind: nothing is known of the error rate.
+/* Two processes reconcile a key over a socket pair, blind: nothing is known of the error rate. Then they hash it to a secret
+ * one.
  *
  *     cargo build --release -p caligo-capi
  *     cc -std=c11 -Icapi/include capi/examples/socketpair.c target/release/libcaligo.a -lpthread -ldl -lm -o socketpair
@@ -114,8 +115,22 @@ static void report(const char *who, const CaligoEffect *effect, uint32_t left_ou
     fflush(stdout);
 }
 
+/* Privacy amplification: less what was disclosed, and 100 bits for a distance from uniform of 2^-50. This takes it that nobody
+ * knew anything of the key before; what your devices leak to an adversary comes off as well. The number of bits. */
+static size_t amplify(const uint64_t *key, uint64_t disclosed, const uint64_t *seed, uint64_t *secret) {
+    size_t bits = KEY_BITS - (size_t)disclosed - 100;
+    size_t seed_words = (caligo_toeplitz_seed_bits(KEY_BITS, bits) + 63) / 64;
+    size_t scratch_words = caligo_toeplitz_scratch_words(KEY_BITS, bits);
+    uint64_t *scratch = allocate(scratch_words * sizeof *scratch);
+    check(caligo_toeplitz(seed, seed_words, key, KEY_BITS, secret, bits, scratch, scratch_words));
+    memset(scratch, 0, scratch_words * sizeof *scratch);
+    free(scratch);
+    return bits;
+}
+
 static void alice(int socket, const uint64_t *key) {
     static uint8_t in[CALIGO_MAX_FRAME], out[CALIGO_MAX_FRAME];
+    static uint64_t seed[2 * KEY_WORDS], secret[KEY_WORDS];
     size_t size = caligo_alice_size(KEY_BITS, WINDOW);
     void *memory = allocate(size);
     uint64_t words[1024];
@@ -151,11 +166,18 @@ static void alice(int socket, const uint64_t *key) {
     report("Alice", &effect, left_out);
     caligo_alice_end(machine);
     free(memory);
+    /* Bob has his key, so that the seed may be known to everybody. */
+    entropy(seed, 2 * KEY_WORDS);
+    write_all(socket, (const uint8_t *)seed, sizeof seed);
+    amplify(key, effect.ledger.charged, seed, secret);
+    /* For this simulation to compare. Nobody else sends a secret. */
+    write_all(socket, (const uint8_t *)secret, sizeof secret);
 }
 
 static void bob(int socket, const uint64_t *key, uint64_t *corrected) {
     static uint8_t in[CALIGO_MAX_FRAME], out[CALIGO_MAX_FRAME];
-    size_t size = caligo_bob_size(KEY_BITS, WINDOW, 0);
+    static uint64_t seed[2 * KEY_WORDS], secret[KEY_WORDS], hers[KEY_WORDS];
+    size_t bits, size = caligo_bob_size(KEY_BITS, WINDOW, 0);
     size_t decoder_size = caligo_decoder_size(CALIGO_DECODER_KIND_INTEGER, 0);
     void *memory = allocate(size), *decoder_memory = allocate(decoder_size);
     uint32_t left_out = 0;
@@ -198,6 +220,11 @@ static void bob(int socket, const uint64_t *key, uint64_t *corrected) {
     caligo_decoder_end(decoder);
     free(memory);
     free(decoder_memory);
+    read_all(socket, (uint8_t *)seed, sizeof seed);
+    bits = amplify(corrected, effect.ledger.charged, seed, secret);
+    read_all(socket, (uint8_t *)hers, sizeof hers);
+    if (memcmp(secret, hers, sizeof hers) != 0) fail("the secret keys differ");
+    printf("%zu secret bits\n", bits);
 }
 
 /* Numbers that look random, the same in every run: a simulation of keys, not a secret. */

@@ -75,6 +75,9 @@
 // Whole syndromes and everything revealed, padding too.
 #define CALIGO_POLICY_CONSERVATIVE 2
 
+// Most bits of a key, and of what it is hashed to.
+#define CALIGO_MAX_TOEPLITZ_BITS (1 << 30)
+
 // What a function returns: `CALIGO_STATUS_OK`, or why nothing was done.
 typedef enum {
   // Done.
@@ -514,6 +517,35 @@ CaligoLedger caligo_bob_ledger(const CaligoBob *bob);
 //
 // As for `caligo_bob_poll`.
 void caligo_bob_end(CaligoBob *bob);
+
+// Bits of the seed that hashes `input_bits` to `output_bits`: their sum less 1; it takes (bits + 63) / 64 words. 0 if there
+// are more than `CALIGO_MAX_TOEPLITZ_BITS`.
+size_t caligo_toeplitz_seed_bits(size_t input_bits,
+                                 size_t output_bits);
+
+// Words of scratch with which `caligo_toeplitz` is fastest. Less, down to none, only takes longer.
+size_t caligo_toeplitz_scratch_words(size_t input_bits, size_t output_bits);
+
+// Privacy amplification: writes the Toeplitz hash of `input` to `output`. Both parties use the same seed, drawn uniformly and
+// independently of the key, by one of them, after Bob has his key: it may then be public, over the authenticated channel.
+//
+// How long the output may be is for the host to compute: at most what an adversary cannot know of the input, less what the
+// ledger says was disclosed (`ledger.charged`), less what its security parameter costs.
+//
+// Output bit j is the sum modulo 2 of seed bit (n - 1 + j - i) times input bit i over all i below n = `input_bits`. Words are
+// as many as bits need; bits past the ends do not matter, those of `output` become 0. `scratch` holds sums of key words
+// afterwards: it is as secret as the key, and overwritten by the caller.
+//
+// Pointers are null or valid for as many words, and `output` and `scratch` overlap nothing; `scratch` may be null if it has
+// none.
+CaligoStatus caligo_toeplitz(const uint64_t *seed,
+                             size_t seed_words,
+                             const uint64_t *input,
+                             size_t input_bits,
+                             uint64_t *output,
+                             size_t output_bits,
+                             uint64_t *scratch,
+                             size_t scratch_words);
 
 // `status` in words. The string is static; any other number than a status is named as such.
 const char *caligo_status_string(int32_t status);

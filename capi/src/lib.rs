@@ -21,9 +21,12 @@ mod host;
 mod alice;
 mod bob;
 
+mod amplify;
+
 mod status;
 
 pub use alice::*;
+pub use amplify::*;
 pub use bob::*;
 pub use codec::*;
 pub use config::*;

@@ -321,3 +321,53 @@ fn one_block_by_hand() {
     }
     assert!(memory.is_wiped());
 }
+
+#[test]
+fn a_key_is_hashed_as_the_formula_says() {
+    let mut state = 5;
+    for (n, l) in [(1usize, 1usize), (64, 64), (65, 3), (1000, 333), (200, 1000)] {
+        let seed_bits = caligo_toeplitz_seed_bits(n, l);
+        assert_eq!(seed_bits, n + l - 1);
+        let seed: Vec<u64> = (0..seed_bits.div_ceil(64)).map(|_| next(&mut state)).collect();
+        let input: Vec<u64> = (0..n.div_ceil(64)).map(|_| next(&mut state)).collect();
+        let bit = |words: &[u64], i: usize| words[i / 64] >> (i % 64) & 1;
+        for scratch_words in [0, 1, caligo_toeplitz_scratch_words(n, l)] {
+            let mut output = vec![u64::MAX; l.div_ceil(64)];
+            let mut scratch = vec![0; scratch_words];
+            let place = if scratch_words == 0 { null_mut() } else { scratch.as_mut_ptr() };
+            // SAFETY: as many words as are said.
+            let status = unsafe {
+                let (seed, words, input) = (seed.as_ptr(), seed.len(), input.as_ptr());
+                caligo_toeplitz(seed, words, input, n, output.as_mut_ptr(), l, place, scratch_words)
+            };
+            assert_eq!(status, CaligoStatus::Ok);
+            for j in 0..l {
+                let sum = (0..n).fold(0, |sum, i| sum ^ bit(&seed, n - 1 + j - i) & bit(&input, i));
+                assert_eq!(bit(&output, j), sum, "{n} to {l}, bit {j}");
+            }
+            assert!((l..output.len() * 64).all(|i| bit(&output, i) == 0));
+        }
+    }
+}
+
+#[test]
+fn a_hash_that_does_not_fit_is_refused() {
+    let (words, mut out) = ([0; 4], [7; 2]);
+    let to = out.as_mut_ptr();
+    let most = CALIGO_MAX_TOEPLITZ_BITS;
+    assert_eq!((caligo_toeplitz_seed_bits(most + 1, 1), caligo_toeplitz_scratch_words(1, most + 1)), (0, 0));
+    // SAFETY: as many words as are said.
+    unsafe {
+        let hash = |seed, count, input, n, output, l, scratch, more| {
+            caligo_toeplitz(seed, count, input, n, output, l, scratch, more)
+        };
+        let from = words.as_ptr();
+        assert_eq!(hash(from, 3, from, 100, to, 28, null_mut(), 0), CaligoStatus::Length);
+        assert_eq!(hash(null(), 2, from, 100, to, 28, null_mut(), 0), CaligoStatus::Null);
+        assert_eq!(hash(from, 2, null(), 100, to, 28, null_mut(), 0), CaligoStatus::Null);
+        assert_eq!(hash(from, 2, from, 100, null_mut(), 28, null_mut(), 0), CaligoStatus::Null);
+        assert_eq!(hash(from, 2, from, 100, to, 28, null_mut(), 1), CaligoStatus::Null);
+        assert_eq!(hash(from, 2, from, most + 1, to, 28, null_mut(), 0), CaligoStatus::Range);
+    }
+    assert_eq!(out, [7; 2]);
+}
