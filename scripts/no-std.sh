@@ -9,6 +9,7 @@ CALIGO_CORE_ONLY=1
 target=thumbv7em-none-eabihf
 # Apart from the other builds: a second compiler must not invalidate them.
 dir="${CARGO_TARGET_DIR:-target}/no-std"
+export CARGO_PROFILE_DEV_DEBUG=false
 
 # depends FEATURES ALLOWED: what caligo-core is linked with. Procedural macros run in the compiler.
 depends() {
@@ -27,11 +28,12 @@ depends alloc,serde "libm serde serde_core"
 
 cross "$target" core,alloc
 echo "no-std: $cross_way"
-for features in "" alloc serde; do
-    echo "no-std: building for $target, features: ${features:-none}"
-    "$cross_cargo" build --locked --package caligo-core --no-default-features --features "$features" \
+for f32 in "" f32; do for large in "" large-codes; do for alloc in "" alloc; do for serde in "" serde; do
+    features="$f32 $large $alloc $serde"
+    echo "no-std: building for $target, features: $features"
+    "$cross_cargo" build --quiet --locked --package caligo-core --no-default-features --features "$features" \
         "${cross_flags[@]}" --target-dir "$dir"
-done
+done; done; done; done
 echo "no-std: building the C interface for $target"
 # A static library would want a panic handler, which is the firmware's.
 "$cross_cargo" rustc --locked --package caligo-capi --no-default-features --lib --crate-type rlib \

@@ -2,9 +2,11 @@
 //!
 //! * [`Schedule::Layered`] (default) updates posteriors after every layer of z checks;
 //!   [`Schedule::Flooding`] once per iteration.
-//! * [`SumProduct`] is the reference: `f32`, the exact check-node rule. [`Corrected`] keeps 8-bit
+//! * [`SumProduct`] (feature `f32`) is the reference: `f32`, the exact check-node rule. [`Corrected`] keeps 8-bit
 //!   messages: min-sum with a linear correction of the pairwise box-plus; integers only, so that it
 //!   gives the same bits on every target.
+//! * [`Compact`] is for small cores: two bits an edge, a third of the memory, 32-bit words. At equal frame
+//!   error rates it takes an error rate 6 % lower than [`Corrected`] at rate 1/2, 11 % at .7, 20 % at .8.
 //!
 //! A decoder works in a [`Workspace`] over the caller's memory. [`Workspace::load`] is a cold start;
 //! [`Workspace::reload`] is a hot start, with the messages of the last run and priors in which positions disclosed
@@ -15,6 +17,7 @@ mod corrected;
 mod guess;
 mod kernel;
 pub mod sliced;
+#[cfg(feature = "f32")]
 mod sum_product;
 mod workspace;
 
@@ -22,6 +25,7 @@ pub use compact::Compact;
 pub use corrected::Corrected;
 pub use guess::Doubt;
 pub use kernel::Rule;
+#[cfg(feature = "f32")]
 pub use sum_product::SumProduct;
 pub use workspace::{Layout, Workspace};
 
@@ -50,7 +54,7 @@ pub struct Outcome {
     pub unsatisfied: u32,
 }
 
-/// Message representation and check-node rule: [`SumProduct`] or [`Corrected`].
+/// Message representation and check-node rule: `SumProduct` or [`Corrected`].
 pub trait Arithmetic: Copy + Rule {
     /// Posterior of a position whose value is known to be 0: the messages of a column of up to 157 checks do
     /// not change its sign.

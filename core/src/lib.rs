@@ -78,6 +78,20 @@
 //! |---|---|---|
 //! | [`decode::sliced::alphabet::Swift`] | 1502 | 12016 |
 //! | [`decode::sliced::alphabet::Sturdy`] | 1872 | 14976 |
+//! | [`decode::sliced::alphabet::Steady`] | 1872 | 14976 |
+//!
+//! On a small core ([`decode::Compact::words`], [`reconcile::Alice::words`], [`reconcile::Bob::words`]), bytes:
+//!
+//! | what | bytes |
+//! |---|---|
+//! | [`decode::Compact`], its state | 12192 |
+//! | frame, two masks, syndrome, decision | 2304 |
+//! | one block, all of it | 14496 |
+//! | [`reconcile::Alice`], two blocks in flight | 7168 |
+//! | [`reconcile::Bob`], two blocks in flight | 7168 |
+//!
+//! Beside their words the machines need the key, a slot a block and half a window's payload as scratch.
+//! `tests/memory.rs` holds these tables to the functions.
 //!
 //! On the stack the other quasi-cyclic kernels keep 32 slots of 192 bytes (integer) or 1024 bytes (float) more.
 //!
@@ -112,8 +126,15 @@
 //!
 //! # Features
 //!
-//! * `alloc`: rank over GF(2), in the module `rank`.
-//! * `serde`: the parameters of [`security`] can be written and read; reading checks them.
+//! | feature | default | what it brings | what it needs |
+//! |---|---|---|---|
+//! | `f32` | yes | the sum-product decoder, `decode::SumProduct` | four times the memory of integers |
+//! | `large-codes` | no | mother codes of 8192, 16384 and 65536 bits beside that of 4096 | 2 KB of tables each, if used |
+//! | `alloc` | no | rank over GF(2), in the module `rank` | an allocator |
+//! | `serde` | no | the parameters of [`security`] can be written and read; reading checks them | `serde`, without its standard library |
+//!
+//! Any combination builds for a target without a standard library (`scripts/no-std.sh` builds all sixteen for
+//! `thumbv7em-none-eabihf`). What is not called is not linked: features save compile time and dependencies, not flash.
 #![no_std]
 #![forbid(unsafe_code)]
 
