@@ -76,6 +76,7 @@ step tests bash scripts/test.sh
 step no-std bash scripts/no-std.sh
 if bash scripts/firmware.sh ready; then
     step firmware bash scripts/firmware.sh check
+    step embedding bash scripts/embedding.sh
 else
     skip firmware "QEMU is missing, on Debian: apt-get install qemu-system-arm"
 fi
