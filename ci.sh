@@ -73,6 +73,7 @@ step rustdoc env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --al
 # Nothing here builds the benchmarks' package, but its lock file has to follow the workspace's.
 step lock-peers cargo fetch --locked --manifest-path benches/peers/Cargo.toml
 step tests bash scripts/test.sh
+step package bash scripts/package.sh
 step no-std bash scripts/no-std.sh
 if bash scripts/firmware.sh ready; then
     step firmware bash scripts/firmware.sh check
