@@ -264,6 +264,21 @@ fn the_schema_is_that_of_the_parser() {
     }
 }
 
+/// What a folder keeps says the same as the file that was given.
+#[test]
+fn documents_say_the_same() {
+    let text = "campaign: { name: x }
+phase1: { target_samples: 7, sampler: { seed: 18446744073709551615, method: sobol, infeasible: run } }
+phase3: { batch_size: 3, audit_fraction: 0.1, acquisition: randomised_straddle }
+parameters: { channel_fidelity: { range: [0.9, 1], shape: [5, 1] }, num_pairs: 1e5, strategies: [blind] }
+security: { epsilon: 1e-7 }
+";
+    for text in [text, ""] {
+        let campaign = parse(text).unwrap();
+        assert_eq!(parse(&campaign.document().to_string()).unwrap(), campaign);
+    }
+}
+
 /// Each key has a row in the table of the formats' page.
 #[test]
 fn every_key_is_documented() {

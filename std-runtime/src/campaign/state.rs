@@ -33,8 +33,8 @@ pub const LOG: &str = "campaign.jsonl";
 /// Name of a file that ends a run orderly, once somebody makes it.
 pub const STOP: &str = "stop";
 
-/// Name of the campaign's own file, as it was given last.
-pub const CONFIG: &str = "campaign.yaml";
+/// Name of a campaign file that says what was last asked for.
+pub const CONFIG: &str = "campaign.json";
 
 /// Name of the HDF5 file.
 pub const DATA: &str = "exploration_data.h5";
@@ -346,16 +346,17 @@ impl Folder {
         Store::look_whole(&shards_of(&self.dir, phase), &self.state.config_hash)
     }
 
-    /// Keeps the campaign's file in the folder, for whoever has the folder alone.
+    /// Keeps what `campaign` says in the folder, for whoever has the folder alone.
     ///
     /// # Errors
     /// [`FolderError::Io`] if writing fails.
     pub fn keep(&self, campaign: &Campaign) -> Result<(), FolderError> {
         let path = self.dir.join(CONFIG);
-        if fs::read(&path).is_ok_and(|kept| kept == campaign.text.as_bytes()) {
+        let text = format!("{:#}\n", campaign.document());
+        if fs::read(&path).is_ok_and(|kept| kept == text.as_bytes()) {
             return Ok(());
         }
-        keyfile::replace(&path, Access::Shared, |out| out.write_all(campaign.text.as_bytes()))
+        keyfile::replace(&path, Access::Shared, |out| out.write_all(text.as_bytes()))
             .map_err(|source| FolderError::Io { path, source })
     }
 

@@ -56,8 +56,6 @@ pub struct Campaign {
     targets: Targets,
     /// Keys that were understood and have no effect, one a line for the user.
     pub warnings: Vec<String>,
-    /// The file, as it was read.
-    pub text: String,
 }
 
 /// How models are made.
@@ -134,7 +132,6 @@ impl Campaign {
             record,
             targets,
             warnings: Vec::new(),
-            text: String::new(),
         }
     }
 
@@ -167,7 +164,6 @@ impl Campaign {
         keys::read(&mut top, keys::ROOT, &mut campaign)?;
         top.finish()?;
         campaign.warnings = warnings;
-        text.clone_into(&mut campaign.text);
         campaign.targets = Targets::new(campaign.record).map_err(|error| unusable(&error))?;
         if campaign.method == Method::Sobol && campaign.given_assignment == Some(Assignment::Alternate) {
             // Bit 0 of an index is the first binary digit of every coordinate of a Sobol point: each strategy would
@@ -197,6 +193,11 @@ impl Campaign {
     /// Every key that a sample depends on, by its path, with the value in force.
     pub fn identity(&self) -> BTreeMap<String, Value> {
         keys::identity(self, keys::Counts::Samples)
+    }
+
+    /// A campaign file that says the same, every key included: JSON, which is YAML.
+    pub fn document(&self) -> Value {
+        keys::document(keys::ROOT, self)
     }
 
     /// Every key that only the samples depend on that models choose.

@@ -269,7 +269,8 @@ fn finite(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
 }
 
-fn validate(model: &Model, apart: &Samples) -> Validation {
+/// How good `model` is on samples that it has not seen.
+pub fn validate(model: &Model, apart: &Samples) -> Validation {
     let said: Vec<Prediction> = model.predict(&apart.inputs);
     let (margins, noise) = (&apart.margins, model.hyper().noise);
     let n = margins.len() as f64;

@@ -13,10 +13,10 @@ use super::{Ending, FolderArgs, print, stop_on_signals, workers};
 use crate::campaign::batch::Chosen;
 use crate::campaign::cliff::active::{self, Progress};
 use crate::campaign::cliff::ask::{Answer, Critical, ask, verification};
-use crate::campaign::cliff::data::STRATEGIES;
+use crate::campaign::cliff::data::{Part, STRATEGIES};
 use crate::campaign::cliff::file::{self, MODELS};
-use crate::campaign::cliff::train::Trained;
-use crate::campaign::merge::state_of;
+use crate::campaign::cliff::train::{Trained, Validation, validate};
+use crate::campaign::merge::{recorded, state_of};
 use crate::campaign::pipeline::{Conduct, News, stream};
 use crate::campaign::rows::Outcome;
 use crate::campaign::run::CampaignError;
@@ -36,6 +36,9 @@ pub(in crate::cli) struct TrainArgs {
     /// YAML file of the campaign [default: the one that it was run with].
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Folder of another campaign, by whose samples the models are judged too.
+    #[arg(long, value_name = "DIR")]
+    against: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -86,12 +89,22 @@ pub(super) fn train(args: &TrainArgs) -> anyhow::Result<Ending> {
     let campaign = campaign_of(dir, args.config.as_deref())?;
     let libraries = libraries();
     let runner = Runner::new(&campaign, &libraries)?;
+    let mut other = Part::default();
+    if let Some(dir) = &args.against {
+        for row in recorded(dir)?.1.rows() {
+            other.push(&row?);
+        }
+    }
     let trained = active::train(dir, &campaign, runner.code())?;
+    let against = |of: usize| {
+        let model = trained.models[of].as_ref().filter(|_| args.against.is_some())?;
+        Some(validate(model, &other.samples[of]))
+    };
     print(&if args.json {
         let of = |of: usize| {
             let model = trained.models[of].as_ref();
             let samples = model.map(|model| model.samples().len());
-            json!({ "samples": samples, "validation": trained.validation[of], "lengths": model.map(|m| m.lengths()) })
+            json!({ "samples": samples, "validation": trained.validation[of], "against": against(of), "lengths": model.map(|m| m.lengths()) })
         };
         let value = json!({
             "models": dir.join(MODELS),
@@ -102,12 +115,16 @@ pub(super) fn train(args: &TrainArgs) -> anyhow::Result<Ending> {
         });
         serde_json::to_string_pretty(&value)? + "\n"
     } else {
-        describe(&trained, dir)?
+        describe(&trained, dir, [against(0), against(1)])?
     })?;
     Ok(Ending::Success)
 }
 
-fn describe(trained: &Trained, dir: &Path) -> Result<String, std::fmt::Error> {
+fn describe(
+    trained: &Trained,
+    dir: &Path,
+    against: [Option<Validation>; 2],
+) -> Result<String, std::fmt::Error> {
     let mut text = format!("models            {}\n", dir.join(MODELS).display());
     let shown = |value: Option<f64>, decimals: usize| {
         value.map_or_else(|| "-".to_owned(), |value| format!("{value:.decimals$}"))
@@ -117,23 +134,25 @@ fn describe(trained: &Trained, dir: &Path) -> Result<String, std::fmt::Error> {
             writeln!(text, "{strategy:<17} too few samples")?;
             continue;
         };
-        let v = &trained.validation[of];
         let kind = if model.is_exact() { "exact" } else { "of nearest samples" };
         writeln!(text, "{strategy:<17} {} samples, {kind}", model.samples().len())?;
-        writeln!(
-            text,
-            "  kept apart      {}: RMSE {} of a spread of {} bits a pair, sign right in {}",
-            v.samples,
-            shown(v.rmse, 5),
-            shown(v.spread, 5),
-            shown(v.signs, 4)
-        )?;
-        let [half, most, nearly] = v.coverage.map(|part| shown(part, 3));
-        writeln!(
-            text,
-            "  intervals       50 %: {half}, 90 %: {most}, 95 %: {nearly}; -log density {}",
-            shown(v.nlpd, 3)
-        )?;
+        for (name, v) in [("kept apart", Some(trained.validation[of])), ("the others", against[of])] {
+            let Some(v) = v else { continue };
+            writeln!(
+                text,
+                "  {name:<15} {}: RMSE {} of a spread of {} bits a pair, sign right in {}",
+                v.samples,
+                shown(v.rmse, 5),
+                shown(v.spread, 5),
+                shown(v.signs, 4)
+            )?;
+            let [half, most, nearly] = v.coverage.map(|part| shown(part, 3));
+            writeln!(
+                text,
+                "    intervals     50 %: {half}, 90 %: {most}, 95 %: {nearly}; -log density {}",
+                shown(v.nlpd, 3)
+            )?;
+        }
     }
     let d = &trained.discrimination;
     if trained.guardrail.is_some() {

@@ -535,3 +535,15 @@ pub(super) fn identity(campaign: &Campaign, what: Counts) -> BTreeMap<String, Va
     });
     map
 }
+
+/// All `keys` that have an effect, with their values in force.
+pub(super) fn document(keys: &'static [Key], campaign: &Campaign) -> Value {
+    let of = |key: &'static Key| {
+        let value = match key.kind {
+            Kind::Section(keys) => Some(document(keys, campaign)),
+            _ => value(&key.kind, campaign),
+        };
+        value.map(|value| (key.name.to_owned(), value))
+    };
+    Value::Object(keys.iter().filter_map(of).collect())
+}
