@@ -43,7 +43,6 @@ pub extern "C" fn caligo_toeplitz_scratch_words(input_bits: usize, output_bits: 
 /// Pointers are null or valid for as many words, and `output` and `scratch` overlap nothing; `scratch` may be null if it has
 /// none.
 #[unsafe(no_mangle)]
-#[expect(clippy::too_many_arguments, reason = "C has no slices")]
 pub unsafe extern "C" fn caligo_toeplitz(
     seed: *const u64,
     seed_words: usize,
