@@ -6,8 +6,7 @@ set -eu
 begin=${1:-250}
 work=$PWD/target/surrogate
 run=target/release/caligo-run
-cargo build --release --locked -p caligo-runtime
-cargo build --release --locked -p caligo-surrogate --example fit
+cargo build --release --locked -p caligo-runtime -p caligo-surrogate --bins --examples
 [ -x "$work/python/bin/python" ] || python3 -m venv "$work/python"
 "$work/python/bin/python" -c 'import sklearn' 2>/dev/null ||
     limited 600 "$work/python/bin/pip" install -q --disable-pip-version-check scikit-learn

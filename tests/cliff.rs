@@ -294,9 +294,8 @@ fn what_cannot_be_learnt_from_is_refused() {
     let error = learn_by(dir.path(), &campaign, &known, 1).unwrap_err().to_string();
     assert!(error.contains(CHOICES), "{error}");
     // Another design.
-    let seed =
-        Campaign::parse(&campaign.text.replace("infeasible: run", "infeasible: run, seed: 1"), Path::new(""))
-            .unwrap();
+    let text = campaign.document().to_string().replace("\"seed\":42", "\"seed\":1");
+    let seed = Campaign::parse(&text, Path::new("")).unwrap();
     let error = train(dir.path(), &seed, CODE).unwrap_err();
     assert!(matches!(error, ActiveError::Campaign(_)) && error.to_string().contains("phase1.sampler.seed"));
 }

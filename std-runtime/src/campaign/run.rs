@@ -232,8 +232,8 @@ pub fn run(
 pub fn compact(folder: &Folder, store: &Store) -> Result<(), StoreError> {
     #[cfg(feature = "hdf5")]
     {
-        let chosen = folder.all(Phase::Active)?;
         use crate::campaign::store::hdf5::{About, compact};
+        let chosen = folder.all(Phase::Active)?;
         let state = folder.state();
         let seed = state.config.map().get("phase1.sampler.seed").and_then(Value::as_u64).unwrap_or(0);
         let about = About { identity: &state.config, name: &state.name, seed };

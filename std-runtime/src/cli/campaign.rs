@@ -142,7 +142,8 @@ pub(super) fn run(command: &CampaignCommand) -> anyhow::Result<Ending> {
         CampaignCommand::Report(args) => {
             let dir = args.folder.path();
             let written = report::write(dir, args.to.as_deref().unwrap_or(dir))?;
-            print(&written.iter().map(|path| format!("{}\n", path.display())).collect::<String>())?;
+            let lines: Vec<String> = written.iter().map(|path| path.display().to_string()).collect();
+            print(&(lines.join("\n") + "\n"))?;
             Ok(Ending::Success)
         }
         CampaignCommand::Export(args) => export(args),

@@ -108,7 +108,7 @@ impl Trained {
             if training.len() < LEAST {
                 return (None, Validation::default());
             }
-            let found = recover(campaign, STRATEGIES[of], training, apart, known, incidents);
+            let found = recover(campaign, STRATEGIES[of], &training, apart, known, incidents);
             match found {
                 Some((model, validation)) => {
                     // What was kept apart has had its say.
@@ -168,7 +168,7 @@ impl Trained {
 fn recover(
     campaign: &Campaign,
     strategy: Strategy,
-    training: Samples,
+    training: &Samples,
     apart: &Samples,
     known: Option<&Hyper>,
     incidents: &mut Vec<Incident>,
@@ -191,17 +191,17 @@ fn recover(
     let mut tell = |seen: String, done: &str| {
         incidents.push(Incident { strategy: strategy.to_string(), seen, done: done.into() });
     };
-    let why = match fitted.map_err(|error| error.to_string()).and_then(|hyper| attempt(&training, hyper)) {
+    let why = match fitted.map_err(|error| error.to_string()).and_then(|hyper| attempt(training, hyper)) {
         Ok(found) => return Some(found),
         Err(why) => why,
     };
     tell(why, "hyperparameters of the prior instead of fitted ones");
     let fixed = prior(&points, &training.margins);
-    let why = match attempt(&training, fixed.clone()) {
+    let why = match attempt(training, fixed.clone()) {
         Ok(found) => return Some(found),
         Err(why) => why,
     };
-    let inliers = inliers(&training);
+    let inliers = inliers(training);
     tell(why, &format!("left out {} samples far from the median", training.len() - inliers.len()));
     match attempt(&inliers, fixed) {
         Ok(found) => Some(found),
@@ -261,7 +261,7 @@ fn implausible(model: &Model, validation: &Validation, probes: &Points) -> Optio
     if uncertain > high - low {
         return Some(format!("a mean deviation of {uncertain:.3} bits a pair"));
     }
-    let condition = model.condition().filter(|&condition| !(condition < CONDITION))?;
+    let condition = model.condition().filter(|&condition| condition.is_nan() || condition >= CONDITION)?;
     Some(format!("a covariance whose pivots differ by a factor of {condition:.1e}"))
 }
 

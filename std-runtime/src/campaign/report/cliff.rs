@@ -5,6 +5,7 @@ use super::page::Page;
 use super::sections::{BLACK, GREY, colour};
 use crate::campaign::cliff::ask::{PAIRS, SIDES};
 use crate::campaign::cliff::data::STRATEGIES;
+use crate::campaign::cliff::model::Model;
 use crate::campaign::cliff::train::LEVELS;
 use crate::campaign::rows::Outcome;
 use crate::campaign::space::{Scale, TABLE};
@@ -207,18 +208,17 @@ impl Map {
             "Above 0 blind leaves more, below baseline; everything else as in the reference.",
         );
         let crossing = gain.windows(2).find(|pair| (pair[0].1 > 0.0) != (pair[1].1 > 0.0));
-        page.text(match crossing {
-            Some(pair) => format!("By the means they cross at about {} pairs.", short(pair[1].0)),
-            None => {
-                let better = if gain.iter().all(|(_, d, _)| *d > 0.0) { "blind" } else { "baseline" };
-                format!("By the means {better} leaves more over the whole range.")
-            }
+        page.text(if let Some(pair) = crossing {
+            format!("By the means they cross at about {} pairs.", short(pair[1].0))
+        } else {
+            let better = if gain.iter().all(|(_, d, _)| *d > 0.0) { "blind" } else { "baseline" };
+            format!("By the means {better} leaves more over the whole range.")
         });
     }
 
     fn importance(&self, page: &mut Page) {
         page.heading("What the margin depends on");
-        let [baseline, blind] = STRATEGIES.map(|strategy| self.trained.model(strategy).map(|m| m.lengths()));
+        let [baseline, blind] = STRATEGIES.map(|strategy| self.trained.model(strategy).map(Model::lengths));
         let inverse = |lengths: &Option<[Option<f64>; 8]>, of: usize| {
             number(lengths.as_ref().and_then(|lengths| lengths[of]).map(|length| 1.0 / length), 4)
         };

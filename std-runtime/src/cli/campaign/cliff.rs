@@ -15,6 +15,7 @@ use crate::campaign::cliff::active::{self, Progress};
 use crate::campaign::cliff::ask::{Answer, Critical, ask, verification};
 use crate::campaign::cliff::data::{Part, STRATEGIES};
 use crate::campaign::cliff::file::{self, MODELS};
+use crate::campaign::cliff::model::Model;
 use crate::campaign::cliff::train::{Trained, Validation, validate};
 use crate::campaign::merge::{recorded, state_of};
 use crate::campaign::pipeline::{Conduct, News, stream};
@@ -104,7 +105,7 @@ pub(super) fn train(args: &TrainArgs) -> anyhow::Result<Ending> {
         let of = |of: usize| {
             let model = trained.models[of].as_ref();
             let samples = model.map(|model| model.samples().len());
-            json!({ "samples": samples, "validation": trained.validation[of], "against": against(of), "lengths": model.map(|m| m.lengths()) })
+            json!({ "samples": samples, "validation": trained.validation[of], "against": against(of), "lengths": model.map(Model::lengths) })
         };
         let value = json!({
             "models": dir.join(MODELS),
