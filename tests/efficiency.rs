@@ -12,7 +12,7 @@ use caligo_runtime::session::local::Config;
 const STRATEGIES: [Strategy; 3] = [Strategy::Baseline, Strategy::Blind, Strategy::Symmetric];
 
 fn library() -> Library {
-    Library::load(None, None).unwrap()
+    Library::built_in()
 }
 
 fn row(strategy: Strategy, qber: f64, prior: Option<f64>, f_mean: f64) -> Row {

@@ -48,7 +48,7 @@ fn config(strategy: Strategy) -> Config {
 }
 
 fn library() -> Library {
-    Library::load(None, None).unwrap()
+    Library::built_in()
 }
 
 fn pairs(device: &Device, seed: u64) -> Rounds {

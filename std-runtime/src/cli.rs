@@ -26,7 +26,7 @@ use caligo_core::leakage::Policy;
 
 use crate::kernel::{Effort, Tier};
 use crate::keyfile::Format;
-use crate::matrix::library::{Library, LibraryError};
+use crate::matrix::library::{self, Library, LibraryError};
 use crate::matrix::mother::Mother;
 use crate::matrix::npy;
 use crate::session::decoders::Restart;
@@ -203,10 +203,10 @@ impl CodeArgs {
                 Ok(Some(Library::mother(mother)))
             }
             (Some(CodeChoice::Auto), _) if self.patterns.is_none() => Ok(None),
-            (_, Some(matrix)) => Library::load(Some(matrix), self.patterns.as_deref()).map(Some),
+            (_, Some(matrix)) => library::load(Some(matrix), self.patterns.as_deref()).map(Some),
             (_, None) => match (matrix, self.patterns.as_deref().or(patterns)) {
                 (None, None) => Ok(None),
-                (matrix, patterns) => Library::load(matrix, patterns).map(Some),
+                (matrix, patterns) => library::load(matrix, patterns).map(Some),
             },
         }
     }

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use caligo_core::decode::Schedule;
 use caligo_core::leakage::{LeakBits, Policy};
-use clap::ValueEnum;
+pub use caligo_sim::Strategy;
 
 use crate::kernel::{Effort, Tier};
 use crate::matrix::library::Library;
@@ -30,28 +30,6 @@ use yaml::{Limit, Raw, Section};
 
 /// Largest file, in bytes.
 pub const MAX_BYTES: usize = 1 << 20;
-
-/// How to reconcile.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Strategy {
-    /// One syndrome a block at a rate chosen for the QBER (Elkouss et al. 2010).
-    Baseline,
-    /// One syndrome, then padding is revealed step by step until Bob decodes (Martinez-Mateo et al. 2012).
-    Blind,
-    /// Bob names the positions he is least sure of, Alice reveals them (Kiktenko et al. 2017).
-    Symmetric,
-}
-
-impl fmt::Display for Strategy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Baseline => "baseline",
-            Self::Blind => "blind",
-            Self::Symmetric => "symmetric",
-        })
-    }
-}
 
 /// The QBER that decoding begins with where none is measured.
 #[derive(Clone, Copy, Debug, PartialEq)]

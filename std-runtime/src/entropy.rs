@@ -1,5 +1,6 @@
 //! The operating system's entropy, for padding and hash keys of real sessions.
 
+use caligo_sim::session::local::Source;
 use zeroize::Zeroize;
 
 /// Fills `words` with entropy.
@@ -14,4 +15,9 @@ pub fn fill(words: &mut [u64]) -> Result<(), getrandom::Error> {
     }
     bytes.zeroize();
     Ok(())
+}
+
+/// The operating system, for a session.
+pub fn system() -> Source {
+    Source::Host(|words| Ok(fill(words)?))
 }

@@ -3,19 +3,17 @@
 //! Packed bytes hold eight bits each, the first one in the most significant place (as NumPy's
 //! `packbits` writes them). ASCII files hold `0` and `1`; white space between them is ignored.
 
+use std::fs;
 use std::io::{self, Cursor, Read, Write};
 use std::path::{Path, PathBuf};
-use std::{fmt, fs};
 
 use caligo_core::bits::{self, words_for};
+pub use caligo_sim::{Key, MAX_BITS};
 use serde::Serialize;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::matrix::npy;
 use crate::matrix::sparse::MatrixError;
-
-/// Largest key in bits; positions are 32-bit.
-pub const MAX_BITS: usize = u32::MAX as usize;
 
 /// A file format for keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
@@ -27,15 +25,6 @@ pub enum Format {
     Ascii,
     /// `NumPy` array of uint8 or bool.
     Npy,
-}
-
-/// A string of bits, packed as the core packs them. Wiped when dropped; its content is never printed.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Key {
-    /// Words, least significant bit first.
-    pub words: Vec<u64>,
-    /// Length in bits.
-    pub bits: usize,
 }
 
 /// Why a key file, or one that belongs to it, could not be read or written.
@@ -70,69 +59,19 @@ pub enum KeyError {
     },
 }
 
-impl Drop for Key {
-    fn drop(&mut self) {
-        self.words.zeroize();
-    }
+fn to_bytes(key: &Key) -> Zeroizing<Vec<u8>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(key.words.len() * 8));
+    bytes.extend(key.words.iter().flat_map(|w| w.to_le_bytes()).map(u8::reverse_bits));
+    bytes.truncate(key.bits.div_ceil(8));
+    bytes
 }
 
-impl fmt::Debug for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Key({} bits)", self.bits)
+fn from_bytes(bytes: &[u8]) -> Key {
+    let mut words = vec![0; words_for(bytes.len() * 8)];
+    for (i, byte) in bytes.iter().enumerate() {
+        words[i / 8] |= u64::from(byte.reverse_bits()) << (i % 8 * 8);
     }
-}
-
-impl Key {
-    /// `bits` zeros.
-    pub fn zeros(bits: usize) -> Self {
-        Self { words: vec![0; words_for(bits)], bits }
-    }
-
-    /// Bit `i`.
-    ///
-    /// # Panics
-    /// If `i` is not below the length.
-    pub fn get(&self, i: usize) -> bool {
-        bits::get(&self.words, i)
-    }
-
-    /// A key from single bits.
-    pub fn from_bits(values: impl IntoIterator<Item = bool>) -> Self {
-        let values = values.into_iter();
-        // Room for all of them: growing would leave copies behind.
-        let room = values.size_hint().1.unwrap_or(0).min(MAX_BITS);
-        let mut key = Self { words: Vec::with_capacity(words_for(room)), bits: 0 };
-        for value in values {
-            if key.bits.is_multiple_of(64) {
-                key.words.push(0);
-            }
-            if value {
-                bits::set(&mut key.words, key.bits, true);
-            }
-            key.bits += 1;
-        }
-        key
-    }
-
-    /// Its bits, first to last.
-    pub fn iter(&self) -> impl Iterator<Item = bool> + '_ {
-        (0..self.bits).map(|i| self.get(i))
-    }
-
-    fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
-        let mut bytes = Zeroizing::new(Vec::with_capacity(self.words.len() * 8));
-        bytes.extend(self.words.iter().flat_map(|w| w.to_le_bytes()).map(u8::reverse_bits));
-        bytes.truncate(self.bits.div_ceil(8));
-        bytes
-    }
-
-    fn from_bytes(bytes: &[u8]) -> Self {
-        let mut words = vec![0; words_for(bytes.len() * 8)];
-        for (i, byte) in bytes.iter().enumerate() {
-            words[i / 8] |= u64::from(byte.reverse_bits()) << (i % 8 * 8);
-        }
-        Self { words, bits: bytes.len() * 8 }
-    }
+    Key { words, bits: bytes.len() * 8 }
 }
 
 /// Reads a key. Without a format, `.npy` files are arrays, files of digits and white space only are
@@ -160,7 +99,7 @@ pub fn read(path: &Path, format: Option<Format>) -> Result<(Key, Format), KeyErr
     fs::File::open(path).and_then(|f| f.take(MAX_BITS as u64 + 1).read_to_end(&mut bytes)).map_err(io)?;
     let format = format.unwrap_or_else(|| detect(path, &bytes));
     let key = match format {
-        Format::Bytes => Key::from_bytes(&bytes),
+        Format::Bytes => from_bytes(&bytes),
         Format::Ascii => {
             let mut key = Key { words: Vec::with_capacity(words_for(bytes.len())), bits: 0 };
             for (at, &byte) in bytes.iter().enumerate() {
@@ -232,7 +171,7 @@ pub fn write(path: &Path, key: &Key, format: Format) -> Result<(), KeyError> {
 
 fn fill(out: &mut dyn Write, key: &Key, format: Format) -> io::Result<()> {
     match format {
-        Format::Bytes => out.write_all(&key.to_bytes()),
+        Format::Bytes => out.write_all(&to_bytes(key)),
         Format::Ascii => {
             let mut text = Zeroizing::new(Vec::with_capacity(key.bits + 1));
             text.extend(key.iter().map(|b| b'0' + u8::from(b)));
@@ -378,7 +317,7 @@ mod tests {
     #[test]
     fn packed_bytes_begin_at_the_most_significant_bit() {
         assert_eq!(
-            *Key::from_bits([true, false, false, false, false, false, false, true, true]).to_bytes(),
+            *to_bytes(&Key::from_bits([true, false, false, false, false, false, false, true, true])),
             [0x81, 0x80]
         );
     }

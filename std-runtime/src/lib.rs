@@ -1,8 +1,9 @@
 //! Host side of Caligo: what needs a thread, a file, a clock or entropy.
 //!
 //! * [`matrix`]: codes as files: construction, statistics, import, export.
-//! * [`kernel`]: decoding with the best instruction set of the machine.
+//! * [`kernel`]: decoding with the best instruction set of the machine: `caligo-engine`.
 //! * [`amplify`]: privacy amplification, likewise; [`dispatch`] can be told not to.
+//! * [`efficiency`], and parts of the modules below: what `caligo-sim` simulates in one process.
 //! * [`primitives`]: hashes that the machines of oblivious transfer ask for.
 //! * [`channel`], [`montecarlo`], [`calibrate`]: seeded simulation, and the rate table measured by it.
 //! * [`keyfile`], [`session`]: key files, and what makes two of them one.
@@ -20,10 +21,7 @@ pub mod campaign;
 pub mod channel;
 pub mod cli;
 pub mod config;
-pub mod dispatch;
-pub mod efficiency;
 pub mod entropy;
-pub mod kernel;
 pub mod keyfile;
 pub mod matrix;
 pub mod montecarlo;
@@ -33,3 +31,7 @@ pub mod qkd;
 pub mod session;
 pub mod side_info;
 pub mod transfer;
+
+pub use caligo_engine as kernel;
+pub use caligo_engine::dispatch;
+pub use caligo_sim::efficiency;

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use super::base::BaseMatrix;
 use super::cycles::{self, Spectrum};
 use super::library::EXACT_RANK_CHECKS;
+pub use super::patterns::ORDER_SEED;
 use super::patterns::{self, Orders};
 use super::peg::{self, Design};
 use super::qc_file;
@@ -20,8 +21,6 @@ use super::words::{self, Limits};
 
 /// Seed of the committed mother code.
 pub const MOTHER_SEED: u64 = 1003;
-/// Seed of the committed orders.
-pub const ORDER_SEED: u64 = 1;
 
 /// The design of the mother code of `n` bits, rate 1/2: circulants of n / 64.
 pub fn mother_design(n: usize) -> Design {

@@ -19,10 +19,11 @@ use super::store::{AmplifyingStore, SiftingStore};
 use super::{QkdError, Stage};
 use crate::channel::pairs::Party;
 use crate::config::Strategy;
+use crate::entropy;
 use crate::keyfile::Key;
 use crate::primitives::Host;
 use crate::session::connection::{Connection, Traffic};
-use crate::session::local::{SessionError, Source};
+use crate::session::local::SessionError;
 use crate::session::tcp;
 use crate::transfer::drive::{Desk, Side};
 use crate::transfer::host::{ended, since, talk};
@@ -88,7 +89,7 @@ fn sift(connection: &mut Connection, seat: Seat<'_>, terms: Terms) -> Result<(Ke
     let rounds = terms.device.record().num_pairs as usize;
     let now = since(Clock::now());
     let mut store = SiftingStore::new(rounds);
-    let mut desk = Desk::new(Source::System, None);
+    let mut desk = Desk::new(entropy::system(), None);
     let memory = store.memory(seat.rounds.record(rounds));
     let mut side = Side::new(Sifting::new(seat.role, terms, memory, Instant(now()))?, &mut desk);
     talk(connection, &mut side, &now)?;
@@ -128,7 +129,7 @@ fn amplify(
 ) -> Result<(Key, Amplified), QkdError> {
     let now = since(Clock::now());
     let mut memory = AmplifyingStore::new(verified);
-    let mut desk = Desk::new(Source::System, None);
+    let mut desk = Desk::new(entropy::system(), None);
     let machine =
         Amplifying::new(seat.role, terms, &Host, reconciled, memory.memory(verified), Instant(now()))?;
     let mut side = Side::new(machine, &mut desk);

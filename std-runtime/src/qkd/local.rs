@@ -11,6 +11,7 @@ use super::store::{AmplifyingStore, SiftingStore};
 use super::{QkdError, Stage};
 use crate::channel::pairs::{Compared, Counts, Rounds};
 use crate::channel::stream;
+use crate::entropy;
 use crate::keyfile::Key;
 use crate::matrix::library::LibraryError;
 use crate::primitives::Host;
@@ -40,7 +41,7 @@ enum Use {
 impl Randomness {
     fn source(self, what: Use) -> Source {
         match self {
-            Self::System => Source::System,
+            Self::System => entropy::system(),
             Self::Seeded(seed) => Source::Seeded(Box::new(stream(seed, what as u64))),
         }
     }
@@ -101,7 +102,7 @@ fn converse<A: Machine, B: Machine>(
     source: Source,
     link: Link<'_>,
 ) -> Result<(A::Done, B::Done), Stop> {
-    let mut desks = [Desk::new(source, None), Desk::new(Source::System, None)];
+    let mut desks = [Desk::new(source, None), Desk::new(entropy::system(), None)];
     let [hers, his] = &mut desks;
     let (mut alice, mut bob) = (Speaker::new(alice, hers), Speaker::new(bob, his));
     talk(&mut alice, &mut bob, |sender, frame, deliver| {

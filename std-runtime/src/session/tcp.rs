@@ -18,6 +18,7 @@ use caligo_core::wire::{self, Hello, Message, Plain};
 use zeroize::Zeroizing;
 
 use crate::config::Strategy;
+use crate::entropy;
 use crate::keyfile::Key;
 use crate::matrix::library::Library;
 use crate::matrix::mother::Mother;
@@ -26,7 +27,7 @@ use super::connection::{Connection, News, Traffic, channel};
 use super::decoders::{Decision, Decoders};
 use super::driver::{Driven, Host, KeyInput, drive, split_frame};
 use super::interleave::{permutation, permuted, unpermuted};
-use super::local::{Config, Ground, SessionError, Source, class_count, key_input, permutation_seed};
+use super::local::{Config, Ground, SessionError, class_count, key_input, permutation_seed};
 use super::report::{Facts, Record, Report};
 use super::store::{AliceStore, BobStore, window};
 
@@ -65,7 +66,7 @@ impl Host for Remote<'_, '_> {
     }
 
     fn entropy(&mut self, words: usize) -> Result<Zeroizing<Vec<u64>>, SessionError> {
-        Source::System.words(words)
+        entropy::system().words(words)
     }
 
     fn agreed(&mut self, hello: &Hello) -> Result<KeyInput, SessionError> {

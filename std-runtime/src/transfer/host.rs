@@ -24,11 +24,12 @@ use super::report::{BudgetFigures, CorrectionFigures, Phases, failure_name};
 use super::store::{AliceStore, BobStore};
 use super::{Stage, TransferError};
 use crate::channel::pairs::{Compared, Party};
+use crate::entropy;
 use crate::keyfile::Key;
 use crate::session::connection::{Connection, News, Traffic};
 use crate::session::decoders::{Decoders, Restart};
 use crate::session::driver::split_frame;
-use crate::session::local::{SessionError, Source};
+use crate::session::local::SessionError;
 
 /// Microseconds since a moment of a party's own.
 pub type Now<'c> = &'c dyn Fn() -> u64;
@@ -102,7 +103,7 @@ pub fn alice(
     let setup = stage.setup(timeout.as_micros() as u64)?;
     let planner = stage.planner()?;
     let mut store = AliceStore::new(&setup, stage.rounds(), stage.config().parameters.correction);
-    let mut desk = Desk::new(Source::System, None);
+    let mut desk = Desk::new(entropy::system(), None);
     let memory = store.memory(rounds.record(stage.rounds()));
     let begun = Instant(now());
     let machine = Alice::new(setup, stage.terms(), &planner, memory, begun, begun);
@@ -137,7 +138,7 @@ pub fn bob(
     let mut store = BobStore::new(&setup, stage.rounds());
     // Values revealed are folded into syndromes, so no decoder can go on from where it was.
     let decoders = Decoders::new(setup.code, stage.config().effort, Restart::Cold, 0);
-    let mut desk = Desk::new(Source::System, Some(decoders));
+    let mut desk = Desk::new(entropy::system(), Some(decoders));
     let memory = store.memory(rounds.record(stage.rounds()));
     let config = BobConfig { choice, efficiencies: None };
     let machine = Bob::new(setup, stage.terms(), config, memory, Instant(now()));

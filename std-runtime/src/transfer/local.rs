@@ -22,6 +22,7 @@ use super::randomness::Randomness;
 use super::store::{AliceStore, BobStore};
 use super::{Stage, TransferError};
 use crate::channel::pairs::Rounds;
+use crate::entropy;
 use crate::kernel::Effort;
 use crate::primitives::Host;
 use crate::session::decoders::{Decoders, Restart};
@@ -210,7 +211,7 @@ impl Default for Memory<'_> {
             rounds: Rounds::default(),
             alice: AliceStore::default(),
             bob: BobStore::default(),
-            desks: [(); 2].map(|()| Desk::new(Source::System, None)),
+            desks: [(); 2].map(|()| Desk::new(entropy::system(), None)),
             decodes: None,
             spare: Vec::new(),
             length: 0,

@@ -14,6 +14,7 @@ use super::report::Summary;
 use super::{Stage, TransferError};
 use crate::channel::pairs::{Portions, Recorded, Rounds, Simulated};
 use crate::channel::stream;
+use crate::entropy;
 use crate::session::local::Source;
 
 /// Runs between two additions, for each worker.
@@ -102,7 +103,7 @@ pub fn run(
             let Some(index) = taken.unwrap_or(Ok(None))? else { return Ok(None) };
             let mut draw = Draw::new(seed, index);
             if recorded {
-                draw.sources = [Source::System, Source::System];
+                draw.sources = [entropy::system(), entropy::system()];
             } else {
                 let rounds = stage.rounds() as u64;
                 let source = Simulated::new(&stage.config().parameters.nsm, rounds, draw.pairs);

@@ -10,10 +10,11 @@ use serde::Serialize;
 use super::{AliceArgs, BobArgs, PeerArgs, Protocol, listen};
 use crate::channel::pairs::{Recorded, Rounds, Simulated, SourceError};
 use crate::cli::{PolicyArg, distinct, out_format, print, usage};
+use crate::entropy;
 use crate::keyfile::{self, Format, Key, KeyError};
 use crate::session::connection::{self, Connection};
 use crate::session::deal::{self, Purpose};
-use crate::session::local::{SessionError, Source};
+use crate::session::local::SessionError;
 use crate::session::psk::{self, PreShared, Role};
 
 /// Where Alice's pairs come from.
@@ -90,7 +91,7 @@ impl AlicePairsArgs {
         if let Some(path) = &self.pairs {
             return Ok(recorded(path, rounds)?);
         }
-        let seed = self.seed.map_or_else(|| Source::System.words(1).map(|words| words[0]), Ok)?;
+        let seed = self.seed.map_or_else(|| entropy::system().words(1).map(|words| words[0]), Ok)?;
         Ok(Rounds::first(simulated(rounds as u64, seed), rounds)?)
     }
 }

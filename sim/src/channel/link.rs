@@ -4,7 +4,7 @@
 //! and of what was sent when. One [`Link`] is one direction.
 //!
 //! ```
-//! use caligo_runtime::channel::link::{Link, Model};
+//! use caligo_sim::channel::link::{Link, Model};
 //!
 //! let mut link = Link::new(Model { latency_us: 500, ..Model::PERFECT }, 1, 0);
 //! link.send(1000, b"frame");

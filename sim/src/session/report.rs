@@ -5,15 +5,14 @@ use caligo_core::leakage::{LeakBits, Policy};
 use caligo_core::limits;
 use caligo_core::puncture;
 use caligo_core::reconcile::{Failure, Finished, Released};
-use serde::Serialize;
+use caligo_engine::Tier;
 
 use super::choice::Considered;
-use crate::config::Strategy;
-use crate::kernel::Tier;
-use crate::keyfile::Key;
+use crate::{Key, Strategy};
 
 /// A block of the key that could not be reconciled or did not verify.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct FailedPart {
     /// Block number, from 0.
     pub block: usize,
@@ -24,7 +23,8 @@ pub struct FailedPart {
 }
 
 /// Leakage under each policy, in bits.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Leakage {
     /// Syndrome less masked bits, reveals, tags.
     pub exact: u64,
@@ -37,7 +37,8 @@ pub struct Leakage {
 }
 
 /// Disclosed bits by kind.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct ByKind {
     /// Syndrome bits less the padding they were masked with.
     pub syndrome: u64,
@@ -50,7 +51,8 @@ pub struct ByKind {
 }
 
 /// What a session did. Keys of its JSON form are a contract: added to, never renamed.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Report {
     /// Every part verified.
     pub verified: bool,
@@ -69,7 +71,7 @@ pub struct Report {
     /// Length of the code in bits.
     pub code: usize,
     /// What each mother code was expected to disclose, if the code was chosen by the key.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
     pub considered: Vec<Considered>,
     /// Code rate of the first block at first.
     pub rate: f64,

@@ -9,10 +9,10 @@ use caligo_core::llr::Rates;
 use caligo_core::puncture::Pattern;
 use caligo_core::reconcile::Job;
 use caligo_core::reconcile::estimate::Class;
+use caligo_engine::{Effort, Engine, Input};
+#[cfg(feature = "parallel")]
 use rayon::prelude::*;
 use zeroize::{Zeroize, Zeroizing};
-
-use crate::kernel::{Effort, Engine, Input};
 
 /// A job of its own memory, which later jobs use again.
 #[derive(Default)]
@@ -173,6 +173,7 @@ impl<'a> Decoders<'a> {
     ///
     /// # Errors
     /// [`LengthError`] if a job is of another code.
+    #[cfg(feature = "parallel")]
     pub fn run_parallel(&mut self, most: usize) -> Result<Vec<Decision>, LengthError> {
         let count = most.min(self.jobs.len());
         let mut decisions = self.memory(count);

@@ -6,7 +6,7 @@ use caligo_core::reconcile::estimate::Class;
 use caligo_core::reconcile::{Alice, AliceMemory, Bob, BobMemory};
 use zeroize::Zeroize;
 
-use crate::keyfile::Key;
+use crate::Key;
 
 /// Blocks of `n` bits in flight on a host: 256, or fewer of a longer code, so that memory is the same. Half of them
 /// share a tag.

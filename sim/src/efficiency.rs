@@ -6,23 +6,22 @@
 use caligo_core::bits;
 use caligo_core::limits;
 use caligo_core::reconcile::plan::Planner;
+#[cfg(feature = "parallel")]
 use rayon::prelude::*;
-use serde::Serialize;
 use zeroize::Zeroizing;
 
-use crate::channel;
-use crate::config::Strategy;
-use crate::keyfile::Key;
+use crate::interval::clopper_pearson;
 use crate::matrix::library::Library;
-use crate::montecarlo::clopper_pearson;
 use crate::session::driver::KeyInput;
 use crate::session::local::{Config, QberSource, Session, SessionError, Source};
+use crate::{Key, Strategy, channel};
 
 /// Blocks of a session: half a window, which share one tag.
 const SESSION_BLOCKS: u64 = 128;
 
 /// What was measured at one error rate.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Row {
     /// Strategy.
     pub strategy: Strategy,
@@ -114,15 +113,12 @@ pub fn measure(
     let n = library.code()?.n();
     let plan = config.planner(library)?.plan(prior, usize::MAX)?;
     let payload = n - usize::from(plan.punctured) - usize::from(plan.shortened);
-    let tally = (0..frames.div_ceil(SESSION_BLOCKS))
-        .into_par_iter()
-        .map(|index| {
-            let blocks = SESSION_BLOCKS.min(frames - index * SESSION_BLOCKS);
-            let tally = session(library, &config, qber, blocks as usize * payload, seed, index);
-            progress(blocks);
-            tally
-        })
-        .try_reduce(Tally::default, |a, b| Ok(a.add(b)))?;
+    let tally = sum(frames.div_ceil(SESSION_BLOCKS), |index| {
+        let blocks = SESSION_BLOCKS.min(frames - index * SESSION_BLOCKS);
+        let tally = session(library, &config, qber, blocks as usize * payload, seed, index);
+        progress(blocks);
+        tally
+    })?;
     let noise = tally.payload as f64 * limits::entropy(qber);
     let blocks = tally.frames.max(1) as f64;
     let (fer_low, fer_high) = clopper_pearson(tally.failed, tally.frames, 0.95);
@@ -146,6 +142,18 @@ pub fn measure(
         f_one_way_limit: limits::converse_leak(payload, qber, 1e-3)
             .map(|leak| leak / (payload as f64 * limits::entropy(qber))),
     })
+}
+
+type Tallied = Result<Tally, SessionError>;
+
+#[cfg(feature = "parallel")]
+fn sum(sessions: u64, tally: impl Fn(u64) -> Tallied + Send + Sync) -> Tallied {
+    (0..sessions).into_par_iter().map(tally).try_reduce(Tally::default, |a, b| Ok(a.add(b)))
+}
+
+#[cfg(not(feature = "parallel"))]
+fn sum(sessions: u64, tally: impl Fn(u64) -> Tallied) -> Tallied {
+    (0..sessions).map(tally).try_fold(Tally::default(), |a, b| Ok(a.add(b?)))
 }
 
 fn session(

@@ -7,7 +7,7 @@ use caligo_core::decode::sliced::lanes::Lanes;
 
 /// Two frames in NEON registers.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Neon(pub(super) pulp::aarch64::Neon);
+pub(crate) struct Neon(pub(crate) pulp::aarch64::Neon);
 
 impl Lanes for Neon {
     type Plane = uint64x2_t;

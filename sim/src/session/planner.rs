@@ -4,8 +4,8 @@ use std::cell::RefCell;
 
 use caligo_core::rate::{RateError, Selection};
 use caligo_core::reconcile::plan::{self, Goal, Plan, Planner, Size};
+use caligo_engine::Tier;
 
-use crate::kernel::Tier;
 use crate::matrix::library::{Library, LibraryError};
 
 /// A [`Planner`] over a [`Library`].

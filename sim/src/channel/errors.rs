@@ -3,14 +3,14 @@
 use std::array;
 
 use caligo_core::bits::{clear_tail, words_for};
+use caligo_engine::dispatch;
 use multiversion::multiversion;
 use rand_core::Rng;
 
 use super::mix;
-use crate::dispatch;
 
 /// Words drawn together.
-pub(super) const LANES: usize = 16;
+pub const LANES: usize = 16;
 
 /// `bits` errors: each bit is a one with probability `q`, independently. NaN counts as 0.
 ///
@@ -30,7 +30,7 @@ pub fn errors(bits: usize, q: f64, rng: &mut impl Rng) -> Vec<u64> {
 }
 
 /// 128 binary digits of `q` after the point, none if it is 1 or more.
-pub(super) fn digits(q: f64) -> Option<u128> {
+pub fn digits(q: f64) -> Option<u128> {
     // Of NaN, too, the maximum is 0.
     let scaled = q.max(0.0) * (1u128 << 64) as f64;
     let below = (scaled - scaled.floor()) * (1u128 << 64) as f64;
@@ -55,12 +55,13 @@ fn fill(words: &mut [u64], digits: Option<u128>, mut generators: Generators) {
 
 /// Generators xoshiro256++ side by side (D. Blackman, S. Vigna, Scrambled linear pseudorandom number generators, ACM
 /// TOMS 47, 2021).
-pub(super) struct Generators {
+pub struct Generators {
     state: [[u64; LANES]; 4],
 }
 
 impl Generators {
-    pub(super) fn new(rng: &mut impl Rng) -> Self {
+    /// Generators seeded by `rng`.
+    pub fn new(rng: &mut impl Rng) -> Self {
         let state = [(); 4].map(|()| {
             let key = rng.next_u64();
             array::from_fn(|lane| mix(key.wrapping_add(lane as u64)))
@@ -84,7 +85,7 @@ impl Generators {
 
     /// Uniform bits.
     #[inline(always)]
-    pub(super) fn uniform(&mut self) -> [u64; LANES] {
+    pub fn uniform(&mut self) -> [u64; LANES] {
         let mut words = [0; LANES];
         for lane in 0..LANES {
             words[lane] = self.draw(lane);
@@ -95,7 +96,7 @@ impl Generators {
     /// Each bit of `among` is kept with the probability whose digits these are: uniform numbers are compared with it
     /// until none is undecided, so that few bits take few draws and none take none.
     #[inline(always)]
-    pub(super) fn below(&mut self, digits: Option<u128>, among: &[u64; LANES]) -> [u64; LANES] {
+    pub fn below(&mut self, digits: Option<u128>, among: &[u64; LANES]) -> [u64; LANES] {
         let Some(mut digits) = digits else { return *among };
         let (mut below, mut open) = ([0; LANES], *among);
         let mut undecided = digits != 0 && among.iter().fold(0, |rest, word| rest | word) != 0;

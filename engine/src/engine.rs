@@ -5,15 +5,6 @@
 //! allocated once per [`Engine`]. No result depends on the instruction set, nor on which frames are decoded
 //! together.
 
-mod first_pass;
-#[cfg(target_arch = "x86_64")]
-#[doc(hidden)]
-pub mod lanes;
-#[cfg(target_arch = "aarch64")]
-mod neon;
-
-use std::fmt;
-
 use caligo_core::bits::words_for;
 use caligo_core::code::{Code, LengthError, check_length};
 use caligo_core::decode::{
@@ -23,84 +14,17 @@ use caligo_core::limits;
 use caligo_core::llr::{self, Rates};
 use caligo_core::puncture::Pattern;
 use multiversion::multiversion;
-use serde::Serialize;
 use zeroize::Zeroize;
 
 use crate::dispatch;
-use first_pass::FirstPass;
-
-/// Which arithmetics decode a frame.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Tier {
-    /// Bit-sliced min-sum first, then 8-bit corrected min-sum, at most 40 iterations, where that failed; where few
-    /// checks are left, 16 positions in doubt are guessed in turn.
-    Fast,
-    /// The same, with f32 sum-product before the guesses.
-    #[default]
-    Balanced,
-    /// f32 sum-product, at most 100 iterations; where that failed, 16 positions in doubt are guessed in turn.
-    Precise,
-}
-
-impl Tier {
-    /// Iterations of each stage when none are asked for.
-    pub const fn default_iterations(self) -> u16 {
-        match self {
-            Self::Fast => 40,
-            Self::Balanced | Self::Precise => 100,
-        }
-    }
-
-    /// Most unsatisfied checks of a failure that is worth a guess when no number of guesses is asked for. A trapping
-    /// set leaves few, and a guess often breaks it; a frame beyond the code's reach leaves hundreds, and guesses
-    /// would only cost time.
-    const fn guessed_unsatisfied(self, patient: bool) -> u32 {
-        match self {
-            Self::Fast | Self::Balanced if patient => TRAPPED,
-            Self::Fast | Self::Balanced => NEAR,
-            Self::Precise => u32::MAX,
-        }
-    }
-}
-
-impl fmt::Display for Tier {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Fast => "fast",
-            Self::Balanced => "balanced",
-            Self::Precise => "precise",
-        })
-    }
-}
+use crate::first_pass::FirstPass;
+use crate::tier::{Effort, TRAPPED, Tier};
 
 /// Most iterations of the 8-bit pass of [`Tier::Balanced`], and of a guess.
 const INTEGER_ITERATIONS: u16 = 40;
 
 /// Positions guessed after a failure.
 const GUESSES: u16 = 16;
-/// Most unsatisfied checks of a frame that a few errors keep from being decoded.
-const NEAR: u32 = 128;
-/// Most unsatisfied checks of a trapping set.
-const TRAPPED: u32 = 16;
-
-/// What an engine does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Effort {
-    /// Which arithmetics.
-    pub tier: Tier,
-    /// Order of updates.
-    pub schedule: Schedule,
-    /// Iterations of the last stage, if not the tier's.
-    pub max_iterations: Option<u16>,
-    /// Positions guessed after a failure, if not 16 after those that the tier takes for near.
-    pub guesses: Option<u16>,
-    /// Whether more will be revealed after a failure: then `Fast` and `Balanced` guess only where a trapping set is left, for
-    /// a few bits more cost less than 32 runs.
-    pub patient: bool,
-    /// Leave out the bit-sliced pass, so that an arithmetic is seen by itself.
-    pub without_first_pass: bool,
-}
 
 /// A frame to be decoded.
 #[derive(Clone, Copy, Debug)]
@@ -116,7 +40,7 @@ pub struct Input<'i> {
 }
 
 /// Bits disclosed for each bit of payload.
-fn leak_rate(code: &Code<'_>, pattern: &Pattern<'_>) -> f64 {
+pub(crate) fn leak_rate(code: &Code<'_>, pattern: &Pattern<'_>) -> f64 {
     code.m().saturating_sub(pattern.p()) as f64 / pattern.payload() as f64
 }
 

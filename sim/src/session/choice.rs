@@ -8,11 +8,10 @@ use caligo_core::limits;
 use caligo_core::rate::RateError;
 use caligo_core::reconcile::first_group;
 use caligo_core::verify::TAG_BITS;
-use serde::Serialize;
 
 use super::local::{Config, QberSource};
 use super::store::window;
-use crate::config::Strategy;
+use crate::Strategy;
 use crate::matrix::library::Library;
 use crate::matrix::mother::Mother;
 
@@ -26,7 +25,8 @@ const LEARNING_F: f64 = 1.45;
 const WORTH: f64 = 0.01;
 
 /// A code, and what it would disclose.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Considered {
     /// Length of the code in bits.
     pub code: usize,

@@ -18,6 +18,9 @@ use caligo_core::rank;
 use super::base::BaseMatrix;
 use crate::channel::{shuffle, stream};
 
+/// Seed of the committed orders.
+pub const ORDER_SEED: u64 = 1;
+
 /// The orders and how they came about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Orders {

@@ -2,8 +2,7 @@
 
 use caligo_core::bits;
 
-use crate::channel;
-use crate::keyfile::Key;
+use crate::{Key, channel};
 
 /// Position i of the permuted key is position `permutation[i]` of the key.
 pub fn permutation(bits: usize, seed: u64) -> Vec<u32> {

@@ -48,17 +48,14 @@ pub enum MatrixError {
 }
 
 impl MatrixError {
-    pub(super) fn format(
-        at: impl Into<String>,
-        expected: impl Into<String>,
-        found: impl Into<String>,
-    ) -> Self {
+    /// [`MatrixError::Format`].
+    pub fn format(at: impl Into<String>, expected: impl Into<String>, found: impl Into<String>) -> Self {
         Self::Format { at: at.into(), expected: expected.into(), found: found.into() }
     }
 }
 
 /// Text from a file, made fit for a one-line message.
-pub(super) fn quote(text: &str) -> String {
+pub fn quote(text: &str) -> String {
     const SHOWN: usize = 40;
     match text.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{:?}...", &text[..end]),
@@ -67,7 +64,10 @@ pub(super) fn quote(text: &str) -> String {
 }
 
 /// Checks that a matrix has at least one row and column and at most [`MAX_LENGTH`] of each.
-pub(super) fn check_shape(at: &str, m: u64, n: u64) -> Result<(usize, usize), MatrixError> {
+///
+/// # Errors
+/// [`MatrixError::Format`] at `at` if it has not.
+pub fn check_shape(at: &str, m: u64, n: u64) -> Result<(usize, usize), MatrixError> {
     let side = |x: u64| usize::try_from(x).ok().filter(|x| (1..=MAX_LENGTH).contains(x));
     side(m).zip(side(n)).ok_or_else(|| {
         MatrixError::format(

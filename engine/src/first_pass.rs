@@ -15,11 +15,11 @@ use caligo_core::llr::Rates;
 use pulp::x86::{V3, V4};
 use zeroize::Zeroize;
 
+use crate::engine::{Input, leak_rate};
 #[cfg(target_arch = "x86_64")]
-use super::lanes::{Ymm, Zmm};
+use crate::lanes::{Ymm, Zmm};
 #[cfg(target_arch = "aarch64")]
-use super::neon::Neon;
-use super::{Input, leak_rate};
+use crate::neon::Neon;
 
 /// What a frame is tried with first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +62,7 @@ const fn most_iterations(choice: Choice) -> u16 {
 
 /// Memory and instructions of a first pass.
 #[derive(Debug)]
-pub(super) struct FirstPass<'a> {
+pub(crate) struct FirstPass<'a> {
     code: QcCode<'a>,
     machine: Machine,
     most_iterations: u16,
@@ -110,7 +110,7 @@ impl Machine {
 
 impl<'a> FirstPass<'a> {
     /// `None` for a code whose circulants are not of 64.
-    pub(super) fn new(code: &Code<'a>, most_iterations: u16) -> Option<Self> {
+    pub(crate) fn new(code: &Code<'a>, most_iterations: u16) -> Option<Self> {
         let Code::Qc(code) = *code else { return None };
         if code.z() != 64 {
             return None;
@@ -123,7 +123,7 @@ impl<'a> FirstPass<'a> {
     ///
     /// # Errors
     /// [`LengthError`] if a buffer does not fit the code.
-    pub(super) fn run(
+    pub(crate) fn run(
         &mut self,
         inputs: &[Input<'_>],
         decisions: &mut [u64],
@@ -276,9 +276,9 @@ impl Batch<'_> {
 mod tests {
     use caligo_core::code::mother_4096;
     use caligo_core::puncture::order_4096;
+    use caligo_sim::channel;
 
     use super::*;
-    use crate::channel;
 
     /// Every set of instructions that this machine has.
     fn machines(planes: usize) -> Vec<Machine> {

@@ -1,0 +1,22 @@
+//! Decoding on a host or in a browser: the core's kernels compiled for several instruction sets, and the tiers that
+//! combine them.
+//!
+//! * [`Engine`]: frames to decisions, by the instructions the machine has.
+//! * [`Tier`], [`Effort`]: which arithmetics, and how long.
+//! * [`dispatch`]: whether kernels may use what the processor has.
+//!
+//! No result depends on the instruction set.
+#![forbid(unsafe_code)]
+
+pub mod dispatch;
+mod engine;
+mod first_pass;
+#[cfg(target_arch = "x86_64")]
+#[doc(hidden)]
+pub mod lanes;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+mod tier;
+
+pub use engine::{Engine, Input};
+pub use tier::{Effort, Tier};

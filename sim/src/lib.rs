@@ -1,0 +1,20 @@
+//! Simulation of a block or a session in one process: what needs neither files nor threads, a clock or entropy, so that a
+//! browser has it too.
+//!
+//! * [`channel`]: seeded keys, errors, links.
+//! * [`matrix`]: codes in memory, and the library of a code with its orders.
+//! * [`session`]: both of the core's machines given keys, decoders and a channel.
+//! * [`efficiency`]: what sessions disclose, over many of them.
+//! * [`interval`]: confidence of a frame error rate.
+#![forbid(unsafe_code)]
+
+pub mod channel;
+pub mod efficiency;
+pub mod interval;
+mod key;
+pub mod matrix;
+pub mod session;
+mod strategy;
+
+pub use key::{Key, MAX_BITS};
+pub use strategy::Strategy;
