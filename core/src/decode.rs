@@ -29,7 +29,7 @@ pub use kernel::Rule;
 pub use sum_product::SumProduct;
 pub use workspace::{Layout, Workspace};
 
-use crate::bits::words_for;
+use crate::bits::{WORD_BITS, words_for};
 use crate::code::{Code, LengthError, check_length};
 
 /// Order in which checks are updated.
@@ -125,5 +125,34 @@ impl<A: Arithmetic> Decoder<A> {
             Code::Qc(qc) => kernel::run(self, &qc, syndrome, work, decision),
             Code::Sparse(sparse) => kernel::run(self, &sparse, syndrome, work, decision),
         })
+    }
+
+    /// [`Decoder::run`] for codes of circulants of 64 and [`Schedule::Layered`] alone: the same bits by a small part of the
+    /// program, for hosts that have no other codes.
+    ///
+    /// # Errors
+    /// [`LengthError`] if a buffer does not fit the workspace's code, or the code or schedule is another.
+    #[inline(always)]
+    pub fn run_words<M, P>(
+        &self,
+        syndrome: &[u64],
+        work: &mut Workspace<'_, A, M, P>,
+        decision: &mut [u64],
+    ) -> Result<Outcome, LengthError>
+    where
+        M: AsMut<[A::Message]>,
+        P: AsMut<[A::Posterior]>,
+    {
+        let code = *work.code();
+        check_length("syndrome words", words_for(code.m()), syndrome.len())?;
+        check_length("decision words", words_for(code.n()), decision.len())?;
+        match code {
+            Code::Qc(qc) if qc.z() == WORD_BITS && work.schedule() == Schedule::Layered => {
+                Ok(kernel::run_words(self, &qc, syndrome, work, decision))
+            }
+            _ => {
+                Err(LengthError { what: "circulants of a layered run", expected: WORD_BITS, found: code.z() })
+            }
+        }
     }
 }

@@ -322,7 +322,7 @@ pub fn shortened_for(n: usize, m: usize, d: usize, rate: f64) -> usize {
     let mother = 1.0 - m as f64 / n as f64;
     let exact = (mother - rate * (1.0 - d as f64 / n as f64)) * n as f64;
     // A hair below, so that an exact integer is not pushed up by rounding.
-    libm::ceil(exact - 1e-9).clamp(0.0, d as f64) as usize
+    libm::ceil(exact - 1e-9).max(0.0).min(d as f64) as usize
 }
 
 /// Punctured positions for code rate `rate` >= 1 - m/n without shortening, rounded so that the rate
@@ -332,7 +332,7 @@ pub fn punctured_for(n: usize, m: usize, rate: f64) -> usize {
     if rate >= 1.0 {
         return m as usize;
     }
-    libm::floor(n - (n - m) / rate + 1e-9).clamp(0.0, m) as usize
+    libm::floor(n - (n - m) / rate + 1e-9).max(0.0).min(m) as usize
 }
 
 /// Shortened positions for code rate `rate` <= 1 - m/n without puncturing, rounded so that the rate is
@@ -342,7 +342,7 @@ pub fn shortened_only_for(n: usize, m: usize, rate: f64) -> usize {
     if rate >= 1.0 {
         return 0;
     }
-    libm::ceil((n - m - rate * n) / (1.0 - rate) - 1e-9).clamp(0.0, n - m) as usize
+    libm::ceil((n - m - rate * n) / (1.0 - rate) - 1e-9).max(0.0).min(n - m) as usize
 }
 
 /// Code rate of a pattern, (n - m - s) / (n - p - s).

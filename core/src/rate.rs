@@ -160,7 +160,7 @@ pub fn short(
     let missing = 1.0 - payload as f64 / full_payload as f64;
     let margin = 1.0 + SHORT_MARGIN * missing * missing;
     let leak = (m - full.p) as f64 * limit(payload) / limit(full_payload) * margin;
-    let p = (m as f64 - ceil(leak)).clamp(0.0, max_p.min(n - payload) as f64) as usize;
+    let p = (m as f64 - ceil(leak)).max(0.0).min(max_p.min(n - payload) as f64) as usize;
     Ok(Selection { p, s: n - payload - p })
 }
 

@@ -3,7 +3,7 @@
 //!
 //! In: patterns, received frames, error rates, syndromes. Out: decisions and an [`Outcome`] for each. Memory is
 //! allocated once per [`Engine`]. No result depends on the instruction set, nor on which frames are decoded
-//! together.
+//! together. On wasm32 an engine takes codes of circulants of 64 and the layered schedule only.
 
 use caligo_core::bits::words_for;
 use caligo_core::code::{Code, LengthError, check_length};
@@ -13,12 +13,12 @@ use caligo_core::decode::{
 use caligo_core::limits;
 use caligo_core::llr::{self, Rates};
 use caligo_core::puncture::Pattern;
-use multiversion::multiversion;
 use zeroize::Zeroize;
 
-use crate::dispatch;
+use crate::dispatch::{Path, Work};
 use crate::first_pass::FirstPass;
 use crate::tier::{Effort, TRAPPED, Tier};
+use crate::watch::{Seen, Stage, Watch, lend};
 
 /// Most iterations of the 8-bit pass of [`Tier::Balanced`], and of a guess.
 const INTEGER_ITERATIONS: u16 = 40;
@@ -49,6 +49,7 @@ type Words<'a, A> = Workspace<'a, A, Vec<<A as Rule>::Message>, Vec<<A as Rule>:
 /// A decoder with its memory.
 #[derive(Debug)]
 pub struct Engine<'a> {
+    path: Path,
     n: usize,
     integer_first: bool,
     first: Option<FirstPass<'a>>,
@@ -67,6 +68,14 @@ impl<'a> Engine<'a> {
     /// # Errors
     /// [`LengthError`] never occurs for a validated code; it is passed on rather than unwrapped.
     pub fn new(code: &Code<'a>, effort: Effort) -> Result<Self, LengthError> {
+        Self::on(Path::chosen(), code, effort)
+    }
+
+    /// An engine for `code` that uses the instructions of `path`.
+    ///
+    /// # Errors
+    /// As [`Engine::new`].
+    pub fn on(path: Path, code: &Code<'a>, effort: Effort) -> Result<Self, LengthError> {
         let Effort { tier, schedule, .. } = effort;
         let layout = Layout::of(code, schedule);
         let last = effort.max_iterations.unwrap_or(tier.default_iterations());
@@ -76,7 +85,7 @@ impl<'a> Engine<'a> {
         let first = if tier == Tier::Precise || schedule == Schedule::Flooding || effort.without_first_pass {
             None
         } else {
-            FirstPass::new(code, last)
+            FirstPass::new(path, code, last)
         };
         let integer = if tier == Tier::Precise && guesses == 0 {
             None
@@ -94,6 +103,7 @@ impl<'a> Engine<'a> {
         };
         let doubts = vec![Doubt::default(); guesses.into()];
         Ok(Self {
+            path,
             n: code.n(),
             integer_first: tier != Tier::Precise,
             first,
@@ -131,7 +141,7 @@ impl<'a> Engine<'a> {
         for ((input, decision), outcome) in inputs.iter().zip(decisions.chunks_exact_mut(words)).zip(outcomes)
         {
             if !outcome.converged {
-                *outcome = self.stages(Start::Cold(outcome.iterations), input, decision)?;
+                *outcome = self.stages(Start::Cold(outcome.iterations), input, decision, None)?;
             }
         }
         Ok(())
@@ -151,7 +161,7 @@ impl<'a> Engine<'a> {
         check_length("outcomes", inputs.len(), outcomes.len())?;
         outcomes.fill(Outcome::default());
         match &mut self.first {
-            Some(first) => first.run(inputs, decisions, outcomes),
+            Some(first) => first.run(inputs, decisions, outcomes, None),
             None => Ok(()),
         }
     }
@@ -166,7 +176,7 @@ impl<'a> Engine<'a> {
         input: &Input<'_>,
         decision: &mut [u64],
     ) -> Result<Outcome, LengthError> {
-        self.stages(Start::Cold(outcome.iterations), input, decision)
+        self.stages(Start::Cold(outcome.iterations), input, decision, None)
     }
 
     /// Goes on from the last run, of the same frame and syndrome, after more positions have become known or the
@@ -175,7 +185,41 @@ impl<'a> Engine<'a> {
     /// # Errors
     /// [`LengthError`] if a buffer does not fit the code.
     pub fn resume(&mut self, input: &Input<'_>, decision: &mut [u64]) -> Result<Outcome, LengthError> {
-        self.stages(Start::Hot, input, decision)
+        self.stages(Start::Hot, input, decision, None)
+    }
+
+    /// [`Engine::decode`] before somebody's eyes. The outcome is the same.
+    ///
+    /// # Errors
+    /// [`LengthError`] if a buffer does not fit the code.
+    pub fn decode_watched(
+        &mut self,
+        input: &Input<'_>,
+        decision: &mut [u64],
+        watch: Watch<'_>,
+    ) -> Result<Outcome, LengthError> {
+        check_length("decision words", words_for(self.n), decision.len())?;
+        let mut outcome = [Outcome::default()];
+        if let Some(first) = &mut self.first {
+            first.run(std::slice::from_ref(input), decision, &mut outcome, Some(&mut *watch))?;
+        }
+        if outcome[0].converged {
+            return Ok(outcome[0]);
+        }
+        self.stages(Start::Cold(outcome[0].iterations), input, decision, Some(watch))
+    }
+
+    /// [`Engine::resume`], likewise.
+    ///
+    /// # Errors
+    /// [`LengthError`] if a buffer does not fit the code.
+    pub fn resume_watched(
+        &mut self,
+        input: &Input<'_>,
+        decision: &mut [u64],
+        watch: Watch<'_>,
+    ) -> Result<Outcome, LengthError> {
+        self.stages(Start::Hot, input, decision, Some(watch))
     }
 
     fn stages(
@@ -183,29 +227,33 @@ impl<'a> Engine<'a> {
         start: Start,
         input: &Input<'_>,
         decision: &mut [u64],
+        mut watch: Option<Watch<'_>>,
     ) -> Result<Outcome, LengthError> {
         let mut outcome = Outcome::default();
         let mut spent = match start {
             Start::Cold(spent) => spent,
-            Start::Hot => 0,
+            Start::Hot | Start::On => 0,
         };
-        let Self { integer, float, .. } = self;
+        let Self { path, integer, float, .. } = self;
+        let path = *path;
         if let Some((decoder, work, priors)) = integer.as_mut().filter(|_| self.integer_first) {
             let start = if self.guessed { Start::Cold(0) } else { start };
             self.guessed = false;
-            outcome = run(decoder, work, priors, start, input, decision)?;
+            let watched = lend(&mut watch).map(|watch| (Stage::Integer, watch));
+            outcome = run(path, decoder, work, priors, start, input, decision, watched)?;
             spent = spent.saturating_add(outcome.iterations);
             if outcome.converged {
                 return Ok(Outcome { iterations: spent, ..outcome });
             }
         }
         if let Some((decoder, work, priors)) = float {
-            outcome = run(decoder, work, priors, start, input, decision)?;
+            let watched = lend(&mut watch).map(|watch| (Stage::Float, watch));
+            outcome = run(path, decoder, work, priors, start, input, decision, watched)?;
             spent = spent.saturating_add(outcome.iterations);
         }
         let near = outcome.unsatisfied <= self.guessed_unsatisfied;
         if !outcome.converged && near && !self.doubts.is_empty() {
-            outcome = self.guess(outcome, input, decision)?;
+            outcome = self.guess(outcome, input, decision, watch)?;
             spent = spent.saturating_add(outcome.iterations);
         }
         Ok(Outcome { iterations: spent, ..outcome })
@@ -220,7 +268,9 @@ impl<'a> Engine<'a> {
         failed: Outcome,
         input: &Input<'_>,
         decision: &mut [u64],
+        mut watch: Option<Watch<'_>>,
     ) -> Result<Outcome, LengthError> {
+        let path = self.path;
         let Some((decoder, work, priors)) = &mut self.integer else {
             return Ok(Outcome::default());
         };
@@ -236,7 +286,22 @@ impl<'a> Engine<'a> {
             rates => rates,
         };
         llr::with_rates(&decoder.arithmetic, input.pattern, input.frame, &rates, priors)?;
-        run_guesses(decoder, work, priors, &self.doubts[..found], input.syndrome, decision)
+        let doubts = &self.doubts[..found];
+        // Whoever looks on is shown one after the other.
+        let part = if watch.is_some() { 1 } else { doubts.len().max(1) };
+        let mut total = Outcome { converged: false, iterations: 0, unsatisfied: u32::MAX };
+        for doubts in doubts.chunks(part) {
+            let (work, syndrome) = (&mut *work, input.syndrome);
+            let outcome = path.call(Guesses { decoder, work, priors, doubts, syndrome, decision })?;
+            if let Some(watch) = &mut watch {
+                watch(&Seen { stage: Stage::Guess, iterations: outcome.iterations, decision });
+            }
+            total = Outcome { iterations: total.iterations.saturating_add(outcome.iterations), ..outcome };
+            if total.converged {
+                break;
+            }
+        }
+        Ok(total)
     }
 
     /// After a run that failed: the `count` positions the decoder is least sure of, as the last stage left them.
@@ -263,7 +328,10 @@ impl<'a> Engine<'a> {
 enum Start {
     /// From the priors, after so many iterations of earlier stages.
     Cold(u16),
+    /// From the messages of the last run.
     Hot,
+    /// From wherever it is.
+    On,
 }
 
 impl Drop for Engine<'_> {
@@ -280,81 +348,88 @@ impl Drop for Engine<'_> {
     }
 }
 
-/// Priors, with the messages of the last run or without; run.
+/// Priors, with the messages of the last run or without; run. Whoever looks on is shown every iteration.
+#[expect(clippy::too_many_arguments, reason = "one run's operands")]
 fn run<A: Arithmetic>(
+    path: Path,
     decoder: &Decoder<A>,
     work: &mut Words<'_, A>,
     priors: &mut [A::Posterior],
     start: Start,
     input: &Input<'_>,
     decision: &mut [u64],
+    watched: Option<(Stage, Watch<'_>)>,
 ) -> Result<Outcome, LengthError> {
-    if dispatch::portable() {
-        run_any(decoder, work, priors, start, input, decision)
-    } else {
-        run_best(decoder, work, priors, start, input, decision)
+    // All at once, or one by one.
+    let (stage, mut watch) = watched.unzip();
+    let most = if watch.is_some() { 1.min(decoder.max_iterations) } else { decoder.max_iterations };
+    let part = Decoder { max_iterations: most, ..*decoder };
+    let (mut iterations, mut start) = (0, start);
+    loop {
+        let (work, priors) = (&mut *work, &mut *priors);
+        let outcome = path.call(Run { decoder: &part, work, priors, start, input, decision })?;
+        iterations += outcome.iterations;
+        if let Some((watch, stage)) = watch.as_mut().zip(stage) {
+            watch(&Seen { stage, iterations: outcome.iterations, decision });
+        }
+        if outcome.converged || iterations >= decoder.max_iterations {
+            return Ok(Outcome { iterations, ..outcome });
+        }
+        start = Start::On;
     }
 }
 
-#[multiversion(targets(
-    "x86_64+avx+avx2+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+bmi1+bmi2+fma+lzcnt+popcnt",
-    "x86_64+avx+avx2+bmi1+bmi2+fma+lzcnt+popcnt",
-))]
-fn run_best<A: Arithmetic>(
-    decoder: &Decoder<A>,
-    work: &mut Words<'_, A>,
-    priors: &mut [A::Posterior],
+/// A run, to be compiled for an instruction set.
+struct Run<'r, 'w, A: Arithmetic> {
+    decoder: &'r Decoder<A>,
+    work: &'r mut Words<'w, A>,
+    priors: &'r mut [A::Posterior],
     start: Start,
-    input: &Input<'_>,
-    decision: &mut [u64],
-) -> Result<Outcome, LengthError> {
-    run_any(decoder, work, priors, start, input, decision)
+    input: &'r Input<'r>,
+    decision: &'r mut [u64],
 }
 
-#[inline(always)]
-fn run_any<A: Arithmetic>(
-    decoder: &Decoder<A>,
-    work: &mut Words<'_, A>,
-    priors: &mut [A::Posterior],
-    start: Start,
-    input: &Input<'_>,
-    decision: &mut [u64],
-) -> Result<Outcome, LengthError> {
-    llr::with_rates(&decoder.arithmetic, input.pattern, input.frame, input.rates, priors)?;
-    match start {
-        Start::Cold(_) => work.load(priors)?,
-        Start::Hot => work.reload(priors)?,
+impl<A: Arithmetic> Work for Run<'_, '_, A> {
+    type Output = Result<Outcome, LengthError>;
+
+    #[inline(always)]
+    fn call(self) -> Self::Output {
+        let Self { decoder, work, priors, start, input, decision } = self;
+        llr::with_rates(&decoder.arithmetic, input.pattern, input.frame, input.rates, priors)?;
+        match start {
+            Start::Cold(_) => work.load(priors)?,
+            Start::Hot => work.reload(priors)?,
+            Start::On => {}
+        }
+        // A page has one code, and pays for every byte.
+        if cfg!(target_arch = "wasm32") {
+            decoder.run_words(input.syndrome, work, decision)
+        } else {
+            decoder.run(input.syndrome, work, decision)
+        }
     }
-    decoder.run(input.syndrome, work, decision)
 }
 
 /// Runs that take each doubt for known.
-fn run_guesses<A: Arithmetic>(
-    decoder: &Decoder<A>,
-    work: &mut Words<'_, A>,
-    priors: &[A::Posterior],
-    doubts: &[Doubt],
-    syndrome: &[u64],
-    decision: &mut [u64],
-) -> Result<Outcome, LengthError> {
-    if dispatch::portable() {
-        decoder.run_guessing(syndrome, work, priors, doubts, decision)
-    } else {
-        run_guesses_best(decoder, work, priors, doubts, syndrome, decision)
-    }
+struct Guesses<'r, 'w, A: Arithmetic> {
+    decoder: &'r Decoder<A>,
+    work: &'r mut Words<'w, A>,
+    priors: &'r [A::Posterior],
+    doubts: &'r [Doubt],
+    syndrome: &'r [u64],
+    decision: &'r mut [u64],
 }
 
-#[multiversion(targets(
-    "x86_64+avx+avx2+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+bmi1+bmi2+fma+lzcnt+popcnt",
-    "x86_64+avx+avx2+bmi1+bmi2+fma+lzcnt+popcnt",
-))]
-fn run_guesses_best<A: Arithmetic>(
-    decoder: &Decoder<A>,
-    work: &mut Words<'_, A>,
-    priors: &[A::Posterior],
-    doubts: &[Doubt],
-    syndrome: &[u64],
-    decision: &mut [u64],
-) -> Result<Outcome, LengthError> {
-    decoder.run_guessing(syndrome, work, priors, doubts, decision)
+impl<A: Arithmetic> Work for Guesses<'_, '_, A> {
+    type Output = Result<Outcome, LengthError>;
+
+    #[inline(always)]
+    fn call(self) -> Self::Output {
+        let Self { decoder, work, priors, doubts, syndrome, decision } = self;
+        if cfg!(target_arch = "wasm32") {
+            decoder.run_guessing_words(syndrome, work, priors, doubts, decision)
+        } else {
+            decoder.run_guessing(syndrome, work, priors, doubts, decision)
+        }
+    }
 }

@@ -7,19 +7,23 @@
 use caligo_core::code::{Code, LengthError, QcCode};
 use caligo_core::decode::Outcome;
 use caligo_core::decode::sliced::alphabet::{Alphabet, Sturdy, Swift};
-use caligo_core::decode::sliced::lanes::{Lanes, Words};
+use caligo_core::decode::sliced::lanes::Lanes;
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+use caligo_core::decode::sliced::lanes::Words;
 use caligo_core::decode::sliced::{Sliced, SlicedLayout};
 use caligo_core::limits;
 use caligo_core::llr::Rates;
-#[cfg(target_arch = "x86_64")]
-use pulp::x86::{V3, V4};
 use zeroize::Zeroize;
 
+use crate::dispatch::Path;
 use crate::engine::{Input, leak_rate};
 #[cfg(target_arch = "x86_64")]
 use crate::lanes::{Ymm, Zmm};
 #[cfg(target_arch = "aarch64")]
 use crate::neon::Neon;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+use crate::wasm::Simd128;
+use crate::watch::{Seen, Stage, Watch, lend};
 
 /// What a frame is tried with first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,42 +88,41 @@ enum Machine {
     Avx2(Ymm, Vec<<Ymm as Lanes>::Plane>),
     #[cfg(target_arch = "aarch64")]
     Neon(Neon, Vec<<Neon as Lanes>::Plane>),
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    Wasm(Simd128, Vec<<Simd128 as Lanes>::Plane>),
+    #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
     Portable(Words<1>, Vec<[u64; 1]>),
 }
 
 impl Machine {
-    fn new(planes: usize) -> Self {
-        #[cfg(target_arch = "x86_64")]
-        if !crate::dispatch::portable() {
-            if let Some(v4) = V4::try_new() {
-                return Self::Avx512(Zmm(v4), vec![Zmm(v4).splat(0); planes]);
-            }
-            if let Some(v3) = V3::try_new() {
-                return Self::Avx2(Ymm(v3), vec![Ymm(v3).splat(0); planes]);
-            }
+    fn new(path: Path, planes: usize) -> Self {
+        match path {
+            #[cfg(target_arch = "x86_64")]
+            Path::Avx512(v4) => Self::Avx512(Zmm(v4), vec![Zmm(v4).splat(0); planes]),
+            #[cfg(target_arch = "x86_64")]
+            Path::Avx2(v3) => Self::Avx2(Ymm(v3), vec![Ymm(v3).splat(0); planes]),
+            #[cfg(target_arch = "aarch64")]
+            Path::Neon(neon) => Self::Neon(Neon(neon), vec![Neon(neon).splat(0); planes]),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Path::Simd128 => Self::Wasm(Simd128, vec![Simd128.splat(0); planes]),
+            #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+            Path::Portable => Self::Portable(Words, vec![[0]; planes]),
         }
-        #[cfg(target_arch = "aarch64")]
-        if !crate::dispatch::portable()
-            && let Some(neon) = pulp::aarch64::Neon::try_new()
-        {
-            return Self::Neon(Neon(neon), vec![Neon(neon).splat(0); planes]);
-        }
-        Self::Portable(Words, vec![[0]; planes])
     }
 }
 
 impl<'a> FirstPass<'a> {
     /// `None` for a code whose circulants are not of 64.
-    pub(crate) fn new(code: &Code<'a>, most_iterations: u16) -> Option<Self> {
+    pub(crate) fn new(path: Path, code: &Code<'a>, most_iterations: u16) -> Option<Self> {
         let Code::Qc(code) = *code else { return None };
         if code.z() != 64 {
             return None;
         }
-        let machine = Machine::new(planes(&code));
+        let machine = Machine::new(path, planes(&code));
         Some(Self { code, machine, most_iterations, choices: Vec::new(), queue: Vec::new() })
     }
 
-    /// Decodes what it can. An outcome that has not converged leaves its decision as it was.
+    /// Decodes what it can. An outcome that has not converged leaves its decision as it was, unless somebody looks on.
     ///
     /// # Errors
     /// [`LengthError`] if a buffer does not fit the code.
@@ -128,6 +131,7 @@ impl<'a> FirstPass<'a> {
         inputs: &[Input<'_>],
         decisions: &mut [u64],
         outcomes: &mut [Outcome],
+        mut watch: Option<Watch<'_>>,
     ) -> Result<(), LengthError> {
         let Self { code, machine, most_iterations: most, choices, queue } = self;
         choices.clear();
@@ -139,21 +143,14 @@ impl<'a> FirstPass<'a> {
                 continue;
             }
             let most_iterations = most_iterations(which).min(*most);
-            let batch = Batch { code, queue, inputs, most_iterations, decisions, outcomes };
+            let watch = lend(&mut watch);
+            let batch = Batch { code, queue, inputs, most_iterations, decisions, outcomes, watch };
             match which {
                 Choice::Swift => machine.run::<Swift>(batch)?,
                 _ => machine.run::<Sturdy>(batch)?,
             }
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-impl FirstPass<'_> {
-    fn with(mut self, machine: Machine) -> Self {
-        self.machine = machine;
-        self
     }
 }
 
@@ -167,6 +164,9 @@ impl Drop for FirstPass<'_> {
             Machine::Avx2(_, memory) => bytemuck::cast_slice_mut::<_, u64>(memory).zeroize(),
             #[cfg(target_arch = "aarch64")]
             Machine::Neon(_, memory) => bytemuck::cast_slice_mut::<_, u64>(memory).zeroize(),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Machine::Wasm(_, memory) => bytemuck::cast_slice_mut::<_, u64>(memory).zeroize(),
+            #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
             Machine::Portable(_, memory) => memory.zeroize(),
         }
     }
@@ -187,27 +187,32 @@ impl Machine {
             Self::Neon(lanes, memory) => {
                 pulp::Simd::vectorize(lanes.0, Compiled::<A, _>::new(*lanes, memory, batch))
             }
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Self::Wasm(lanes, memory) => batch.run::<A, _>(*lanes, memory),
+            #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
             Self::Portable(lanes, memory) => batch.run::<A, _>(*lanes, memory),
         }
     }
 }
 
 /// A batch with its instructions, to be compiled for them.
-struct Compiled<'b, A, L: Lanes> {
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+struct Compiled<'m, 'b, A, L: Lanes> {
     lanes: L,
-    memory: &'b mut [L::Plane],
+    memory: &'m mut [L::Plane],
     batch: Batch<'b>,
     alphabet: std::marker::PhantomData<A>,
 }
 
-impl<'b, A, L: Lanes> Compiled<'b, A, L> {
-    fn new(lanes: L, memory: &'b mut [L::Plane], batch: Batch<'b>) -> Self {
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+impl<'m, 'b, A, L: Lanes> Compiled<'m, 'b, A, L> {
+    fn new(lanes: L, memory: &'m mut [L::Plane], batch: Batch<'b>) -> Self {
         Self { lanes, memory, batch, alphabet: std::marker::PhantomData }
     }
 }
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-impl<A: Alphabet, L: Lanes> pulp::NullaryFnOnce for Compiled<'_, A, L> {
+impl<A: Alphabet, L: Lanes> pulp::NullaryFnOnce for Compiled<'_, '_, A, L> {
     type Output = Result<(), LengthError>;
 
     #[inline(always)]
@@ -225,13 +230,14 @@ struct Batch<'b> {
     most_iterations: u16,
     decisions: &'b mut [u64],
     outcomes: &'b mut [Outcome],
+    watch: Option<Watch<'b>>,
 }
 
 impl Batch<'_> {
     /// A frame that ends makes room for the next at once.
     #[inline(always)]
     fn run<A: Alphabet, L: Lanes>(self, lanes: L, memory: &mut [L::Plane]) -> Result<(), LengthError> {
-        let Self { code, queue, inputs, most_iterations, decisions, outcomes } = self;
+        let Self { code, queue, inputs, most_iterations, decisions, outcomes, mut watch } = self;
         let total = SlicedLayout::of::<A>(code).total();
         let mut state = Sliced::<A, L>::new(code, lanes, &mut memory[..total])?;
         let words = code.base_columns();
@@ -260,6 +266,11 @@ impl Batch<'_> {
                 let Some((input, iterations)) = place else { continue };
                 *iterations += 1;
                 let converged = satisfied >> frame & 1 == 1;
+                if let Some(watch) = &mut watch {
+                    let decision = &mut decisions[*input * words..][..words];
+                    state.decision(frame, decision)?;
+                    watch(&Seen { stage: Stage::FirstPass, iterations: 1, decision });
+                }
                 if converged || *iterations == most_iterations {
                     if converged {
                         state.decision(frame, &mut decisions[*input * words..][..words])?;
@@ -279,22 +290,6 @@ mod tests {
     use caligo_sim::channel;
 
     use super::*;
-
-    /// Every set of instructions that this machine has.
-    fn machines(planes: usize) -> Vec<Machine> {
-        let mut all = vec![Machine::Portable(Words, vec![[0]; planes])];
-        #[cfg(target_arch = "x86_64")]
-        {
-            all.extend(V3::try_new().map(|v3| Machine::Avx2(Ymm(v3), vec![Ymm(v3).splat(0); planes])));
-            all.extend(V4::try_new().map(|v4| Machine::Avx512(Zmm(v4), vec![Zmm(v4).splat(0); planes])));
-        }
-        #[cfg(target_arch = "aarch64")]
-        all.extend(
-            pulp::aarch64::Neon::try_new()
-                .map(|neon| Machine::Neon(Neon(neon), vec![Neon(neon).splat(0); planes])),
-        );
-        all
-    }
 
     #[test]
     fn instructions_change_nothing() -> Result<(), LengthError> {
@@ -320,14 +315,14 @@ mod tests {
                 .iter()
                 .map(|(frame, syndrome)| Input { pattern: &pattern, frame, rates: &rates, syndrome })
                 .collect();
-            let results: Vec<_> = machines(planes(&mother_4096::CODE))
+            let results: Vec<_> = Path::all()
                 .into_iter()
-                .map(|machine| {
-                    let mut first = FirstPass::new(&code, 99).map(|first| first.with(machine));
+                .map(|path| {
+                    let mut first = FirstPass::new(path, &code, 99);
                     let mut decisions = vec![0; 64 * inputs.len()];
                     let mut outcomes = vec![Outcome::default(); inputs.len()];
                     if let Some(first) = &mut first {
-                        first.run(&inputs, &mut decisions, &mut outcomes)?;
+                        first.run(&inputs, &mut decisions, &mut outcomes, None)?;
                     }
                     Ok((decisions, outcomes))
                 })

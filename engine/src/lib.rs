@@ -2,6 +2,7 @@
 //! combine them.
 //!
 //! * [`Engine`]: frames to decisions, by the instructions the machine has.
+//! * [`Seen`]: what is decided after each iteration, for who wants to look on.
 //! * [`Tier`], [`Effort`]: which arithmetics, and how long.
 //! * [`dispatch`]: whether kernels may use what the processor has.
 //!
@@ -17,6 +18,10 @@ pub mod lanes;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod tier;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod wasm;
+mod watch;
 
 pub use engine::{Engine, Input};
 pub use tier::{Effort, Tier};
+pub use watch::{Seen, Stage, Watch};

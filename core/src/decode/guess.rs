@@ -117,19 +117,50 @@ impl<A: Arithmetic> Decoder<A> {
         doubts: &[Doubt],
         decision: &mut [u64],
     ) -> Result<Outcome, LengthError> {
-        let mut total = Outcome { converged: false, iterations: 0, unsatisfied: u32::MAX };
-        for doubt in doubts {
-            for bit in [!doubt.bit, doubt.bit] {
-                work.load(priors)?;
-                work.reveal(doubt.position as usize, bit)?;
-                let outcome = self.run(syndrome, work, decision)?;
-                total =
-                    Outcome { iterations: total.iterations.saturating_add(outcome.iterations), ..outcome };
-                if total.converged {
-                    return Ok(total);
-                }
+        let run =
+            |work: &mut Workspace<'_, A, M, P>, decision: &mut [u64]| self.run(syndrome, work, decision);
+        guess(work, priors, doubts, decision, run)
+    }
+
+    /// [`Decoder::run_guessing`] for what [`Decoder::run_words`] takes.
+    ///
+    /// # Errors
+    /// As there.
+    #[inline(always)]
+    pub fn run_guessing_words<M: AsMut<[A::Message]>, P: AsMut<[A::Posterior]>>(
+        &self,
+        syndrome: &[u64],
+        work: &mut Workspace<'_, A, M, P>,
+        priors: &[A::Posterior],
+        doubts: &[Doubt],
+        decision: &mut [u64],
+    ) -> Result<Outcome, LengthError> {
+        let run = |work: &mut Workspace<'_, A, M, P>, decision: &mut [u64]| {
+            self.run_words(syndrome, work, decision)
+        };
+        guess(work, priors, doubts, decision, run)
+    }
+}
+
+#[inline(always)]
+fn guess<'a, A: Arithmetic, M: AsMut<[A::Message]>, P: AsMut<[A::Posterior]>>(
+    work: &mut Workspace<'a, A, M, P>,
+    priors: &[A::Posterior],
+    doubts: &[Doubt],
+    decision: &mut [u64],
+    run: impl Fn(&mut Workspace<'a, A, M, P>, &mut [u64]) -> Result<Outcome, LengthError>,
+) -> Result<Outcome, LengthError> {
+    let mut total = Outcome { converged: false, iterations: 0, unsatisfied: u32::MAX };
+    for doubt in doubts {
+        for bit in [!doubt.bit, doubt.bit] {
+            work.load(priors)?;
+            work.reveal(doubt.position as usize, bit)?;
+            let outcome = run(work, decision)?;
+            total = Outcome { iterations: total.iterations.saturating_add(outcome.iterations), ..outcome };
+            if total.converged {
+                return Ok(total);
             }
         }
-        Ok(total)
     }
+    Ok(total)
 }

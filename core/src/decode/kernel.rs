@@ -2,7 +2,7 @@
 
 use super::{Arithmetic, Decoder, Outcome, Schedule, Workspace};
 use crate::bits::{self, WORD_BITS};
-use crate::code::{Layers, MAX_QC_DEGREE, MAX_SPARSE_DEGREE};
+use crate::code::{Layers, MAX_QC_DEGREE, MAX_SPARSE_DEGREE, QcCode};
 
 /// The check-node rule, over `L` checks at a time.
 pub trait Rule: Sized {
@@ -99,6 +99,32 @@ where
     } else {
         job.iterate::<1, MAX_SPARSE_DEGREE, 1>(&decoder.arithmetic)
     }
+}
+
+/// [`run`] where z is 64 and the schedule layered.
+#[inline(always)]
+pub(super) fn run_words<A, M, P>(
+    decoder: &Decoder<A>,
+    graph: &QcCode<'_>,
+    syndrome: &[u64],
+    work: &mut Workspace<'_, A, M, P>,
+    decision: &mut [u64],
+) -> Outcome
+where
+    A: Arithmetic,
+    M: AsMut<[A::Message]>,
+    P: AsMut<[A::Posterior]>,
+{
+    let job = Job {
+        graph,
+        schedule: Schedule::Layered,
+        max_iterations: decoder.max_iterations,
+        syndrome,
+        messages: work.messages.as_mut(),
+        posteriors: work.posteriors.as_mut(),
+        decision,
+    };
+    job.iterate::<WORD_BITS, MAX_QC_DEGREE, WORD_BITS>(&decoder.arithmetic)
 }
 
 impl<A: Arithmetic, G: Layers> Job<'_, A, G> {

@@ -227,7 +227,7 @@ impl Size {
         };
         let payload = (floor(payload) as usize).clamp(1, left.min(self.n - 1).max(1));
         let most = self.puncturable.min(self.n - payload) as f64;
-        let p = ceil(m - first * payload as f64).clamp(0.0, most) as usize;
+        let p = ceil(m - first * payload as f64).max(0.0).min(most) as usize;
         Selection { p, s: self.n - payload - p }
     }
 }
