@@ -59,8 +59,9 @@ pub struct Row {
     pub f_one_way_limit: Option<f64>,
 }
 
-#[derive(Clone, Copy, Default)]
-struct Tally {
+/// What was counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
     frames: u64,
     failed: u64,
     payload: u64,
@@ -74,7 +75,9 @@ struct Tally {
 }
 
 impl Tally {
-    fn add(self, other: Self) -> Self {
+    /// Both counts together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
         Self {
             frames: self.frames + other.frames,
             failed: self.failed + other.failed,
@@ -90,7 +93,79 @@ impl Tally {
     }
 }
 
-/// Measures `frames` blocks at error rate `qber`, planned for `prior`. Nothing is learnt on the way.
+/// What is measured at one error rate. Nothing is learnt on the way.
+pub struct Measurement<'a> {
+    library: &'a Library,
+    config: Config,
+    qber: f64,
+    prior: Option<f64>,
+    payload: usize,
+    seed: u64,
+}
+
+impl<'a> Measurement<'a> {
+    /// Sessions at error rate `qber`, planned for `prior`.
+    ///
+    /// # Errors
+    /// [`SessionError`] if no rate fits or the strategy needs a prior and has none.
+    pub fn new(
+        library: &'a Library,
+        config: &Config,
+        qber: f64,
+        prior: Option<f64>,
+        seed: u64,
+    ) -> Result<Self, SessionError> {
+        let config = Config {
+            qber: prior.map_or(QberSource::Unknown, QberSource::Given),
+            adapt: false,
+            learn: false,
+            budget: None,
+            ..*config
+        };
+        let n = library.code()?.n();
+        let plan = config.planner(library)?.plan(prior, usize::MAX)?;
+        let payload = n - usize::from(plan.punctured) - usize::from(plan.shortened);
+        Ok(Self { library, config, qber, prior, payload, seed })
+    }
+
+    /// Session `index`, of so many `blocks`.
+    ///
+    /// # Errors
+    /// [`SessionError`] if a machine aborts.
+    pub fn session(&self, index: u64, blocks: u64) -> Result<Tally, SessionError> {
+        session(self.library, &self.config, self.qber, blocks as usize * self.payload, self.seed, index)
+    }
+
+    /// The figures of a tally.
+    pub fn row(&self, tally: &Tally) -> Row {
+        let Self { config, qber, prior, payload, .. } = *self;
+        let noise = tally.payload as f64 * limits::entropy(qber);
+        let blocks = tally.frames.max(1) as f64;
+        let (fer_low, fer_high) = clopper_pearson(tally.failed, tally.frames, 0.95);
+        Row {
+            strategy: config.strategy,
+            rounds: config.rounds,
+            qber,
+            prior,
+            frames: tally.frames,
+            payload,
+            f_mean: tally.leak as f64 / noise,
+            f_with_tag: (tally.leak + tally.tags) as f64 / noise,
+            fer: tally.failed as f64 / blocks,
+            fer_low,
+            fer_high,
+            rounds_mean: tally.rounds as f64 / blocks,
+            revealed_mean: tally.revealed as f64 / blocks,
+            iterations_mean: tally.iterations as f64 / blocks,
+            caught: tally.caught,
+            undetected: tally.undetected,
+            f_one_way_limit: limits::converse_leak(payload, qber, 1e-3)
+                .map(|leak| leak / (payload as f64 * limits::entropy(qber))),
+        }
+    }
+}
+
+/// Measures `frames` blocks at error rate `qber`, planned for `prior`.
 ///
 /// # Errors
 /// [`SessionError`] if no rate fits or the strategy needs a prior and has none.
@@ -101,59 +176,28 @@ pub fn measure(
     prior: Option<f64>,
     frames: u64,
     seed: u64,
-    progress: impl Fn(u64) + Sync,
+    progress: impl Fn(u64) + Send + Sync,
 ) -> Result<Row, SessionError> {
-    let config = Config {
-        qber: prior.map_or(QberSource::Unknown, QberSource::Given),
-        adapt: false,
-        learn: false,
-        budget: None,
-        ..*config
-    };
-    let n = library.code()?.n();
-    let plan = config.planner(library)?.plan(prior, usize::MAX)?;
-    let payload = n - usize::from(plan.punctured) - usize::from(plan.shortened);
+    let measurement = Measurement::new(library, config, qber, prior, seed)?;
     let tally = sum(frames.div_ceil(SESSION_BLOCKS), |index| {
         let blocks = SESSION_BLOCKS.min(frames - index * SESSION_BLOCKS);
-        let tally = session(library, &config, qber, blocks as usize * payload, seed, index);
+        let tally = measurement.session(index, blocks);
         progress(blocks);
         tally
     })?;
-    let noise = tally.payload as f64 * limits::entropy(qber);
-    let blocks = tally.frames.max(1) as f64;
-    let (fer_low, fer_high) = clopper_pearson(tally.failed, tally.frames, 0.95);
-    Ok(Row {
-        strategy: config.strategy,
-        rounds: config.rounds,
-        qber,
-        prior,
-        frames: tally.frames,
-        payload,
-        f_mean: tally.leak as f64 / noise,
-        f_with_tag: (tally.leak + tally.tags) as f64 / noise,
-        fer: tally.failed as f64 / blocks,
-        fer_low,
-        fer_high,
-        rounds_mean: tally.rounds as f64 / blocks,
-        revealed_mean: tally.revealed as f64 / blocks,
-        iterations_mean: tally.iterations as f64 / blocks,
-        caught: tally.caught,
-        undetected: tally.undetected,
-        f_one_way_limit: limits::converse_leak(payload, qber, 1e-3)
-            .map(|leak| leak / (payload as f64 * limits::entropy(qber))),
-    })
+    Ok(measurement.row(&tally))
 }
 
 type Tallied = Result<Tally, SessionError>;
 
 #[cfg(feature = "parallel")]
 fn sum(sessions: u64, tally: impl Fn(u64) -> Tallied + Send + Sync) -> Tallied {
-    (0..sessions).into_par_iter().map(tally).try_reduce(Tally::default, |a, b| Ok(a.add(b)))
+    (0..sessions).into_par_iter().map(tally).try_reduce(Tally::default, |a, b| Ok(a.plus(b)))
 }
 
 #[cfg(not(feature = "parallel"))]
 fn sum(sessions: u64, tally: impl Fn(u64) -> Tallied) -> Tallied {
-    (0..sessions).map(tally).try_fold(Tally::default(), |a, b| Ok(a.add(b?)))
+    (0..sessions).map(tally).try_fold(Tally::default(), |a, b| Ok(a.plus(b?)))
 }
 
 fn session(

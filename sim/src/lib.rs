@@ -4,12 +4,16 @@
 //! * [`channel`]: seeded keys, errors, links.
 //! * [`matrix`]: codes in memory, and the library of a code with its orders.
 //! * [`session`]: both of the core's machines given keys, decoders and a channel.
+//! * [`block`]: one block, its conversation and its decoder's course.
 //! * [`efficiency`]: what sessions disclose, over many of them.
+//! * [`frames`]: frames to measure speed on.
 //! * [`interval`]: confidence of a frame error rate.
 #![forbid(unsafe_code)]
 
+pub mod block;
 pub mod channel;
 pub mod efficiency;
+pub mod frames;
 pub mod interval;
 mod key;
 pub mod matrix;

@@ -2,6 +2,7 @@
 //!
 //! Exit code 0 when all is done, 1 when something failed, 2 when the command was not understood.
 
+mod block;
 mod bounds;
 mod campaign;
 mod code;
@@ -51,6 +52,8 @@ enum Command {
     Fer(fer::FerArgs),
     /// Measure what each strategy discloses, over simulated keys.
     Efficiency(efficiency::EfficiencyArgs),
+    /// Reconcile one simulated block and show its messages and its decoder's iterations, as the page does.
+    Block(block::BlockArgs),
     /// Transfer one of two strings, chosen and not told: both parties in this process.
     Ot(ot::OtArgs),
     /// Distribute a secret key: from photon pairs to both parties' keys, in this process.
@@ -132,6 +135,7 @@ impl Cli {
             Command::Bob(args) => peer::bob(&args),
             Command::Fer(args) => fer::run(&args),
             Command::Efficiency(args) => efficiency::run(&args),
+            Command::Block(args) => block::run(&args),
             Command::Ot(args) => ot::run(&args),
             Command::Qkd(args) => qkd::run(&args),
             Command::Bounds(args) => bounds::run(&args),

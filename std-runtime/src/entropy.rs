@@ -19,5 +19,5 @@ pub fn fill(words: &mut [u64]) -> Result<(), getrandom::Error> {
 
 /// The operating system, for a session.
 pub fn system() -> Source {
-    Source::Host(|words| Ok(fill(words)?))
+    Source::Host(|words| fill(words).map_err(|error| error.to_string()))
 }

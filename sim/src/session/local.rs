@@ -259,7 +259,7 @@ const MAX_SAMPLE: usize = 1 << 15;
 const SAMPLE_FRACTION: f64 = 0.05;
 
 /// Why there is no entropy.
-pub type EntropyError = Box<dyn std::error::Error + Send + Sync>;
+pub type EntropyError = String;
 
 /// Where a session's private randomness comes from.
 #[derive(Debug)]
@@ -280,7 +280,7 @@ impl Source {
     pub fn words(&mut self, count: usize) -> Result<Zeroizing<Vec<u64>>, SessionError> {
         let mut words = Zeroizing::new(vec![0; count]);
         match self {
-            Self::None => return Err(SessionError::Entropy("none was given".into())),
+            Self::None => return Err(SessionError::Entropy("none was given".to_owned())),
             Self::Host(fill) => fill(&mut words).map_err(SessionError::Entropy)?,
             Self::Seeded(rng) => words.iter_mut().for_each(|word| *word = rng.next_u64()),
         }
