@@ -60,6 +60,7 @@ if component fmt rustfmt; then
     step format-fuzz cargo fmt --manifest-path fuzz/Cargo.toml --check
     step format-peers cargo fmt --manifest-path benches/peers/Cargo.toml --check
     step format-firmware cargo fmt --manifest-path firmware/Cargo.toml --check
+    step format-bundle cargo fmt --manifest-path web/bundle/Cargo.toml --check
 else
     skip format "rustfmt is missing: rustup component add rustfmt"
 fi
@@ -85,6 +86,11 @@ if bash scripts/capi.sh ready; then
     step capi bash scripts/capi.sh
 else
     skip capi "it needs x86-64 Linux and valgrind, on Debian: apt-get install valgrind"
+fi
+if bash scripts/web.sh ready; then
+    step web bash scripts/web.sh test
+else
+    skip web "it needs Node 20 or later with npm, and Chromium, on Debian: apt-get install chromium"
 fi
 if bash scripts/fuzz.sh ready; then
     ! component clippy clippy || step clippy-fuzz bash scripts/fuzz.sh lint

@@ -36,7 +36,7 @@ cross_debian() {
 }
 
 cross() {
-    local target=$1 crates=$2 name
+    local target=$1 crates=$2 name linker
     cross_cargo=cargo
     cross_flags=(--target "$target")
     if cross_has "$target"; then
@@ -49,7 +49,9 @@ cross() {
         cross_flags+=("-Zbuild-std=$crates")
         # Building core is an unstable feature of cargo; Debian has no rust-lld.
         name=$(printf '%s' "$target" | tr 'a-z.-' 'A-Z__')
-        export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 "CARGO_TARGET_${name}_LINKER=ld.lld-19"
+        linker=ld.lld-19
+        case $target in wasm32-*) linker=wasm-ld-19 ;; esac
+        export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 "CARGO_TARGET_${name}_LINKER=$linker"
     else
         echo "error: no way to build for $target; run: rustup target add $target" >&2
         echo "       or, on Debian as root: apt-get install $cross_packages" >&2

@@ -1,0 +1,61 @@
+// The same results as caligo-run's, by either module: tests/data/blocks.csv has them for 100 seeds.
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import test from "node:test";
+
+import { DEFAULTS, toAsked } from "../js/state.js";
+import { asked, block, row } from "../js/wasm.js";
+import { load } from "./node.mjs";
+
+const text = await readFile(new URL("../../tests/data/blocks.csv", import.meta.url), "utf8");
+const [, header, ...lines] = text.trim().split("\n");
+const names = header.split(",");
+const vectors = lines.map((line) => Object.fromEntries(line.split(",").map((value, i) => [names[i], value])));
+
+for (const [name, instructions] of [["simd", "simd128"], ["scalar", "portable"]]) {
+  const module = await load(name);
+
+  test(`${name}: was compiled for ${instructions}`, () => assert.equal(module.instructions(), instructions));
+
+  test(`${name}: ${vectors.length} recorded blocks`, () => {
+    assert.equal(vectors.length, 600);
+    for (const want of vectors) {
+      const state = { ...DEFAULTS, strategy: want.strategy, decoder: want.decoder, qber: Number(want.qber), seed: Number(want.seed) };
+      const found = block(module, toAsked(state));
+      assert.deepEqual({
+        strategy: want.strategy, decoder: want.decoder, qber: want.qber, seed: want.seed, end: found.end.name,
+        rounds: String(found.facts.rounds), iterations: String(found.facts.iterations),
+        disclosed: String(found.charged.exact + found.charged.tags), digest: found.digest,
+      }, want);
+    }
+  });
+
+  test(`${name}: the budget trips, and says what it prevented`, () => {
+    const found = block(module, toAsked({ ...DEFAULTS, budget: 500 }));
+    assert.equal(found.end.name, "tripped");
+    assert.ok(found.end.spent <= 500 && found.end.spent + found.end.attempted > 500);
+    assert.equal(found.charged.exact + found.charged.tags, found.end.spent);
+  });
+
+  test(`${name}: what is out of range is refused by name`, () => {
+    assert.throws(() => block(module, toAsked({ ...DEFAULTS, qber: 0.2 })), /^Error: qber$/);
+    assert.throws(() => block(module, toAsked({ ...DEFAULTS, qber: NaN })), /^Error: qber$/);
+    assert.throws(() => block(module, toAsked({ ...DEFAULTS, strategy: "baseline", rate: 2 })), /^Error: rate$/);
+  });
+
+  test(`${name}: counts do not depend on how often one looks`, () => {
+    const settings = asked(module, toAsked({ ...DEFAULTS, qber: 0.03 }));
+    const one = new module.MonteCarlo(settings);
+    const other = new module.MonteCarlo(settings);
+    for (let i = 0; i < 5; i += 1) { one.add(8); row(one); other.add(8); }
+    assert.deepEqual(row(one), row(other));
+    assert.equal(row(one).frames, 40);
+    assert.ok(row(one).f > 1 && row(one).f < 2);
+  });
+
+  test(`${name}: frames decode`, () => {
+    const frames = new module.Speed(0.05, 1, 1, 8);
+    assert.equal(frames.decode(8), 8);
+    assert.equal(frames.decode(1), 8);
+  });
+}
