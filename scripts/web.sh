@@ -37,7 +37,7 @@ node_modules_bin() {
     "web/node_modules/.bin/$tool" "$@"
 }
 
-# Binaryen's optimizer makes the modules smaller by a tenth. It comes with the tests' packages.
+# Binaryen's optimizer makes the modules smaller by 3 %. It comes with the tests' packages.
 optimizer() {
     [ -x web/node_modules/.bin/wasm-opt ]
 }

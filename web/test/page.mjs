@@ -1,4 +1,5 @@
-// The page in Chromium, from load to export. CHROMIUM is its path; WEB_SHOTS a directory for pictures of the page.
+// The page in Chromium, from load to export. CHROMIUM is its path; WEB_SHOTS a directory for pictures of the page, WEB_ONLY a
+// part of the names of the tests to run.
 import assert from "node:assert/strict";
 import { mkdir, readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -181,6 +182,7 @@ const tests = {
 
 let failed = 0;
 async function run(name, body) {
+  if (!name.includes(process.env.WEB_ONLY ?? "")) return;
   const start = performance.now();
   try {
     await body();
