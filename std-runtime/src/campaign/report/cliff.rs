@@ -130,8 +130,11 @@ impl Map {
     }
 
     fn cells(&self, line: &Line) -> Vec<String> {
-        let pairs = |value: Option<f64>| {
-            value.map_or_else(|| format!("> {}", short(self.campaign.space.axes[PAIRS].high)), short)
+        let axis = self.campaign.space.axes[PAIRS];
+        let pairs = |value: Option<f64>| match value {
+            None => format!("> {}", short(axis.high)),
+            Some(least) if least <= axis.low => format!("<= {}", short(least)),
+            Some(value) => short(value),
         };
         let mut cells = vec![format!("{:.1} %", 100.0 * line.qber), format!("{:.4}", line.fidelity)];
         cells.extend(line.critical.map(|critical| {
@@ -347,7 +350,7 @@ impl Map {
         page.text(
             "Measure your error rate, round it up to the next line. Take at least the last number of pairs of your strategy's \
              cell: it is where the lower end of a 95 % interval of the margin is above 0. Between the first and the last number \
-             nothing is certain; below the first a run is in vain. For a device that differs from the reference ask: \
+             nothing is certain; with fewer than the first a run is expected to be in vain. For a device that differs from the reference ask: \
              caligo-run campaign ask --params FILE, and with --verify K run real samples.",
         );
         page.text(format!("The reference: {}.", self.reference_text()));
@@ -359,7 +362,7 @@ impl Map {
             self.lines.iter().rev().find(|l| l.critical.iter().flatten().any(|c| c.high.is_some()))
         {
             page.text(format!(
-                "Beyond an error rate of {:.1} % no number of pairs up to {} is expected to suffice for the reference.",
+                "Above an error rate of {:.1} % no number of pairs up to {} is sure to suffice for the reference.",
                 100.0 * last.qber,
                 short(self.campaign.space.axes[PAIRS].high)
             ));
