@@ -5,7 +5,7 @@
 //! | [`data`] | rows → what models learn from, a tenth kept apart |
 //! | [`model`] | samples of one strategy, hyperparameters → the margin elsewhere, with its uncertainty |
 //! | [`train`] | data → models and guardrail, tried on the tenth; what went wrong, and what was done about it |
-//! | [`file`] | models → one versioned file, and back |
+//! | [`mod@file`] | models → one versioned file, and back |
 //! | [`suggest`] | models → the samples of an iteration |
 //! | [`ask`] | a model, inputs → whether a transfer would succeed, and with how many pairs |
 //! | [`active`] | folder with a design's samples → the same with those that models chose |
