@@ -151,8 +151,8 @@ mod tests {
 
     #[test]
     fn empty_and_zero_leave_dispatch_on() {
-        let values = ["", "0", "1", "yes", "false", "00", "avx2"].map(|value| read(OsStr::new(value)));
         use Allowed::{All, Avx2, Portable};
+        let values = ["", "0", "1", "yes", "false", "00", "avx2"].map(|value| read(OsStr::new(value)));
         assert_eq!(values, [All, All, Portable, Portable, Portable, Portable, Avx2]);
     }
 
