@@ -336,7 +336,7 @@ fn models_survive_their_file() {
     let apart = data.apart.ended.succeeded.len();
     assert!((4..=24).contains(&apart) && apart + data.training.ended.succeeded.len() == 120);
     let report = report::write(dir.path(), dir.path()).unwrap();
-    assert_eq!(report.len(), 4);
+    assert_eq!(report.len(), 5);
     let manual = fs::read_to_string(&report[2]).unwrap();
     assert!(manual.contains("# Safety manual") && manual.contains("N_crit"), "{manual}");
 }

@@ -19,6 +19,8 @@ pub use page::{Page, Part};
 use crate::campaign::cliff::active::ActiveError;
 use crate::campaign::merge::recorded;
 use crate::campaign::state::FolderError;
+#[cfg(feature = "hdf5")]
+use crate::campaign::store::StoreError;
 use crate::keyfile::{self, Access};
 use map::Map;
 
@@ -53,21 +55,30 @@ pub fn write(dir: &Path, to: &Path) -> Result<Vec<PathBuf>, ActiveError> {
     };
     let figures = to.join(FIGURES);
     fs::create_dir_all(&figures).map_err(failed(&figures))?;
-    let put = |path: PathBuf, text: &str| -> Result<PathBuf, FolderError> {
-        keyfile::replace(&path, Access::Shared, |out| out.write_all(text.as_bytes()))
-            .map_err(failed(&path))?;
+    let put = |path: PathBuf, content: &[u8]| -> Result<PathBuf, FolderError> {
+        keyfile::replace(&path, Access::Shared, |out| out.write_all(content)).map_err(failed(&path))?;
         Ok(path)
     };
     for part in &page.parts {
         if let Part::Figure { name, svg, .. } = part {
-            put(figures.join(format!("{name}.svg")), svg)?;
+            put(figures.join(format!("{name}.svg")), svg.as_bytes())?;
         }
     }
-    let mut written =
-        vec![put(to.join(HTML), &page.html())?, put(to.join(MARKDOWN), &page.markdown(FIGURES))?];
+    let mut written = vec![
+        put(to.join(HTML), page.html().as_bytes())?,
+        put(to.join(MARKDOWN), page.markdown(FIGURES).as_bytes())?,
+    ];
     if let Some(map) = map {
-        written.push(put(to.join(MANUAL), &map.manual().markdown(FIGURES))?);
-        written.push(put(to.join(CRITICAL), &map.csv())?);
+        written.push(put(to.join(MANUAL), map.manual().markdown(FIGURES).as_bytes())?);
+        written.push(put(to.join(CRITICAL), map.csv().as_bytes())?);
+        #[cfg(feature = "hdf5")]
+        {
+            let path = to.join(CRITICAL).with_extension("h5");
+            let temporary = tempfile::NamedTempFile::new().map_err(failed(&path))?;
+            map.hdf5(temporary.path()).map_err(|message| StoreError::Hdf5 { path: path.clone(), message })?;
+            let content = fs::read(temporary.path()).map_err(failed(&path))?;
+            written.push(put(path, &content)?);
+        }
     }
     Ok(written)
 }

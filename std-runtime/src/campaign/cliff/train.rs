@@ -286,7 +286,8 @@ pub fn validate(model: &Model, apart: &Samples) -> Validation {
     }
 }
 
-fn discriminate(forest: &Forest, apart: &Part, campaign: &Campaign) -> Discrimination {
+/// How good `forest` is on samples that it has not seen.
+pub fn discriminate(forest: &Forest, apart: &Part, campaign: &Campaign) -> Discrimination {
     let labels = &apart.ended.succeeded;
     let said: Vec<f64> = apart.ended.inputs.rows().map(|row| forest.probability(row)).collect();
     let skipped = |&(p, _): &(f64, bool)| 1.0 - p > campaign.active.skip_above;

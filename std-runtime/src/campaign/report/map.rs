@@ -227,6 +227,28 @@ impl Map {
         text
     }
 
+    /// The same as an HDF5 file; what is beyond the range is not a number.
+    #[cfg(feature = "hdf5")]
+    pub(super) fn hdf5(&self, path: &Path) -> Result<(), String> {
+        let write = || -> hdf5_metno::Result<()> {
+            let file = hdf5_metno::File::create(path)?;
+            let column = |group: &hdf5_metno::Group, name: &str, of: &dyn Fn(&Line) -> Option<f64>| {
+                let values: Vec<f64> = self.lines.iter().map(|line| of(line).unwrap_or(f64::NAN)).collect();
+                group.new_dataset::<f64>().shape(values.len()).create(name)?.write(&values)
+            };
+            column(&file, "qber", &|line| Some(line.qber))?;
+            column(&file, "channel_fidelity", &|line| Some(line.fidelity))?;
+            for (of, strategy) in STRATEGIES.iter().enumerate() {
+                let group = file.create_group(&strategy.to_string())?;
+                column(&group, "n_crit", &|line| line.critical[of]?.pairs)?;
+                column(&group, "n_crit_low", &|line| line.critical[of]?.low)?;
+                column(&group, "n_crit_high", &|line| line.critical[of]?.high)?;
+            }
+            file.close()
+        };
+        write().map_err(|error| error.to_string().replace('\n', "; "))
+    }
+
     /// The reference in words.
     pub(super) fn reference_text(&self) -> String {
         let of = |(dimension, input): (&crate::campaign::space::Dimension, &f32)| {

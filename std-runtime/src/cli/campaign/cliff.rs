@@ -16,7 +16,7 @@ use crate::campaign::cliff::ask::{Answer, Critical, ask, verification};
 use crate::campaign::cliff::data::{Part, STRATEGIES};
 use crate::campaign::cliff::file::{self, MODELS};
 use crate::campaign::cliff::model::Model;
-use crate::campaign::cliff::train::{Trained, Validation, validate};
+use crate::campaign::cliff::train::{Discrimination, Trained, Validation, discriminate, validate};
 use crate::campaign::merge::{recorded, state_of};
 use crate::campaign::pipeline::{Conduct, News, stream};
 use crate::campaign::rows::Outcome;
@@ -101,6 +101,11 @@ pub(super) fn train(args: &TrainArgs) -> anyhow::Result<Ending> {
         let model = trained.models[of].as_ref().filter(|_| args.against.is_some())?;
         Some(validate(model, &other.samples[of]))
     };
+    let judged = trained
+        .guardrail
+        .as_ref()
+        .filter(|_| args.against.is_some())
+        .map(|forest| discriminate(forest, &other, &campaign));
     print(&if args.json {
         let of = |of: usize| {
             let model = trained.models[of].as_ref();
@@ -112,11 +117,12 @@ pub(super) fn train(args: &TrainArgs) -> anyhow::Result<Ending> {
             "baseline": of(0),
             "blind": of(1),
             "guardrail": trained.discrimination,
+            "guardrail_against": judged,
             "incidents": trained.incidents,
         });
         serde_json::to_string_pretty(&value)? + "\n"
     } else {
-        describe(&trained, dir, [against(0), against(1)])?
+        describe(&trained, dir, [against(0), against(1)], judged)?
     })?;
     Ok(Ending::Success)
 }
@@ -125,6 +131,7 @@ fn describe(
     trained: &Trained,
     dir: &Path,
     against: [Option<Validation>; 2],
+    judged: Option<Discrimination>,
 ) -> Result<String, std::fmt::Error> {
     let mut text = format!("models            {}\n", dir.join(MODELS).display());
     let shown = |value: Option<f64>, decimals: usize| {
@@ -155,19 +162,24 @@ fn describe(
             )?;
         }
     }
-    let d = &trained.discrimination;
-    if trained.guardrail.is_some() {
+    if trained.guardrail.is_none() {
+        writeln!(text, "guardrail         none: all samples ended alike")?;
+    }
+    let of = trained.guardrail.as_ref().map(|_| trained.discrimination);
+    for (name, d) in [("guardrail", of), ("  the others", judged)] {
+        let Some(d) = d else { continue };
+        let (low, high) = clopper_pearson(d.false_skips, d.skipped.max(1), 0.95);
         writeln!(
             text,
-            "guardrail         AUC {}, Brier {}; would skip {} of {}, {} of them falsely",
+            "{name:<17} AUC {}, Brier {}; would skip {} of {}, {} of them falsely (95 %: {:.2} to {:.2} %)",
             shown(d.auc, 4),
             shown(d.brier, 4),
             d.skipped,
             d.samples,
-            d.false_skips
+            d.false_skips,
+            100.0 * low,
+            100.0 * high
         )?;
-    } else {
-        writeln!(text, "guardrail         none: all samples ended alike")?;
     }
     for incident in &trained.incidents {
         writeln!(text, "{:<17} {}: {}", incident.strategy, incident.seen, incident.done)?;
