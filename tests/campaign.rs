@@ -275,7 +275,10 @@ security: { epsilon: 1e-7 }
 ";
     for text in [text, ""] {
         let campaign = parse(text).unwrap();
-        assert_eq!(parse(&campaign.document().to_string()).unwrap(), campaign);
+        let again = parse(&campaign.document().to_string()).unwrap();
+        assert_eq!(again.document(), campaign.document());
+        assert_eq!((again.identity(), again.choices()), (campaign.identity(), campaign.choices()));
+        assert_eq!(again.name, campaign.name);
     }
 }
 

@@ -80,6 +80,8 @@ impl Tree {
 struct Step {
     to: f64,
     probability: f64,
+    /// Upper end of its one-sided 97.7 % interval.
+    most: f64,
 }
 
 /// Trees and their calibration.
@@ -130,8 +132,19 @@ impl Forest {
     /// Probability of success.
     pub fn probability(&self, point: &[f64]) -> f64 {
         let raw = self.raw(point);
+        self.step(raw).map_or(raw, |step| step.probability)
+    }
+
+    /// What the probability of success is at most, as far as it is known: the upper end of a one-sided 97.7 % interval (Wilson
+    /// 1927) of the frequency that the calibration saw.
+    pub fn at_most(&self, point: &[f64]) -> f64 {
+        let raw = self.raw(point);
+        self.step(raw).map_or(1.0, |step| step.most)
+    }
+
+    fn step(&self, raw: f64) -> Option<&Step> {
         let at = self.steps.partition_point(|step| step.to < raw);
-        self.steps.get(at).or(self.steps.last()).map_or(raw, |step| step.probability)
+        self.steps.get(at).or(self.steps.last())
     }
 }
 
@@ -223,6 +236,14 @@ fn question(
     best.map(|(_, feature, at)| (feature, at))
 }
 
+/// Upper end of the one-sided 97.7 % interval of a frequency.
+fn wilson(successes: f64, points: f64) -> f64 {
+    const Z: f64 = 2.0;
+    let (p, z) = (successes / points, Z * Z / points);
+    let centre = p + 0.5 * z;
+    (centre + Z * (p * (1.0 - p) / points + 0.25 * z / points).sqrt()) / (1.0 + z)
+}
+
 /// Pools adjacent violators: raw values to a frequency that does not fall (Ayer et al. 1955).
 fn isotonic(mut told: Vec<(f64, bool)>) -> Vec<Step> {
     told.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -239,11 +260,12 @@ fn isotonic(mut told: Vec<(f64, bool)>) -> Vec<Step> {
             blocks.push(pooled);
         }
     }
-    let mut least = 0.0_f64;
+    let (mut least, mut most) = (0.0_f64, 0.0_f64);
     let step = |(to, successes, points): (f64, f64, f64)| {
         // What was added may turn the order of small blocks round.
         least = least.max((successes + 1.0) / (points + 2.0));
-        Step { to, probability: least }
+        most = most.max(wilson(successes, points));
+        Step { to, probability: least, most }
     };
     blocks.into_iter().map(step).collect()
 }
@@ -251,6 +273,15 @@ fn isotonic(mut told: Vec<(f64, bool)>) -> Vec<Step> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn upper_ends_are_those_of_the_quadratic() {
+        // No success in n points: z^2/(n + z^2).
+        assert!((wilson(0.0, 100.0) - 0.038_461_5).abs() < 1e-6, "{}", wilson(0.0, 100.0));
+        // The p with |5/50 - p| = z sqrt(p (1 - p)/50).
+        let p = wilson(5.0, 50.0);
+        assert!(((p - 0.1) - 2.0 * (p * (1.0 - p) / 50.0).sqrt()).abs() < 1e-9);
+    }
 
     #[test]
     fn isotonic_frequencies_do_not_fall() {
@@ -263,6 +294,7 @@ mod tests {
         for (step, (to, probability)) in steps.iter().zip(expected) {
             assert_eq!(step.to, to);
             assert!((step.probability - probability).abs() < 1e-15);
+            assert!(step.most > step.probability);
         }
     }
 }

@@ -42,7 +42,7 @@ pub struct Suggestion {
     pub deviation: f64,
     /// The acquisition function's value.
     pub value: f64,
-    /// Probability of success by the guardrail, if there is one.
+    /// What the probability of success is at most by the guardrail, if there is one.
     pub probability: Option<f64>,
     /// What becomes of it.
     pub decision: Decision,
@@ -157,7 +157,7 @@ pub fn suggest(
     let suggestion = |(place, choice): (usize, Choice)| {
         let (strategy, model) = models.get(choice.arm)?;
         let inputs = snapped(space, *strategy, model, &choice.point);
-        let probability = trained.guardrail.as_ref().map(|forest| forest.probability(&inputs.map(f64::from)));
+        let probability = trained.guardrail.as_ref().map(|forest| forest.at_most(&inputs.map(f64::from)));
         let foretold = probability.is_some_and(|p| 1.0 - p > campaign.active.skip_above);
         let drawn = mix(mix(campaign.seed ^ PHASE ^ 1).wrapping_add(first + place as u64));
         let audited = ((drawn >> 11) as f64) < campaign.active.audit * (1u64 << 53) as f64;

@@ -290,14 +290,21 @@ pub fn validate(model: &Model, apart: &Samples) -> Validation {
 pub fn discriminate(forest: &Forest, apart: &Part, campaign: &Campaign) -> Discrimination {
     let labels = &apart.ended.succeeded;
     let said: Vec<f64> = apart.ended.inputs.rows().map(|row| forest.probability(row)).collect();
-    let skipped = |&(p, _): &(f64, bool)| 1.0 - p > campaign.active.skip_above;
-    let all = || said.iter().copied().zip(labels.iter().copied());
+    let skips = |row: &[f64]| 1.0 - forest.at_most(row) > campaign.active.skip_above;
+    let skipped: Vec<bool> = apart
+        .ended
+        .inputs
+        .rows()
+        .zip(labels)
+        .filter(|(row, _)| skips(row))
+        .map(|(_, &label)| label)
+        .collect();
     Discrimination {
         samples: labels.len() as u64,
         auc: finite(area_under_curve(&said, labels)),
         brier: finite(brier(&said, labels)),
-        skipped: all().filter(skipped).count() as u64,
-        false_skips: all().filter(skipped).filter(|(_, succeeded)| *succeeded).count() as u64,
+        skipped: skipped.len() as u64,
+        false_skips: skipped.iter().filter(|&&succeeded| succeeded).count() as u64,
     }
 }
 

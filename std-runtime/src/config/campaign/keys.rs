@@ -248,7 +248,7 @@ const PHASE3: &[Key] = &[
     choice(
         "skip_above",
         Kind::Number { range: Quantity::Epsilon.range(), field: |c| &mut c.active.skip_above },
-        "Predicted probability of failure above which a sample is left out.",
+        "Probability of failure, at least (97.7 %), above which a sample is left out.",
     ),
     choice(
         "audit_fraction",
