@@ -13,9 +13,11 @@ if [ "$cross_cargo" != cargo ]; then
 fi
 repository=$PWD
 mkdir -p "${CARGO_TARGET_DIR:-target}/embedding"
-cd "${CARGO_TARGET_DIR:-target}/embedding"
-here=$PWD
-rm -rf first-block caligo
+target=$(cd "${CARGO_TARGET_DIR:-target}/embedding" && pwd)
+# Not below the checkout, whose workspace `cargo new` would make it a member of.
+here=$(mktemp -d)
+trap 'rm -rf "$here"' EXIT
+cd "$here"
 ln -s "$repository" caligo
 # Commands and files of the section, as a script.
 awk '
@@ -27,12 +29,11 @@ awk '
     /^```/ { open = 1; print "cat >" file " <<'"'"'CALIGO_END'"'"'"; next }
     open { print }
 ' "$repository/docs/embedding.md" >first-block.sh
-export CARGO_TARGET_DIR="$here/target"
+export CARGO_TARGET_DIR="$target"
 limited 600 bash -eu first-block.sh >first-block.txt 2>first-block.log || { cat first-block.log >&2; exit 1; }
 said=$(sed -n 's/^It prints `\([^`]*\)`.*/\1/p' "$repository/docs/embedding.md")
 if [ -z "$said" ] || [ "$(cat first-block.txt)" != "$said" ]; then
     echo "error: docs/embedding.md: expected '$said', found '$(cat first-block.txt)'" >&2
     exit 1
 fi
-rm -rf first-block caligo
 echo "embedding: $said"
