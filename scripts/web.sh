@@ -88,7 +88,8 @@ packages() {
 chromium() {
     local path
     for path in "${CHROMIUM:-}" chromium chromium-browser google-chrome; do
-        [ -n "$path" ] && command -v "$path" && return
+        # Not this function, which has the name of a program.
+        [ -n "$path" ] && type -P "$path" && return
     done
     return 1
 }
