@@ -282,6 +282,16 @@ fn stage(
     Ok(Staged::Beside(file, path))
 }
 
+/// [`replace`], and the file's name survives a power failure too.
+pub(crate) fn replace_durably(
+    path: &Path,
+    access: Access,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    replace(path, access, fill)?;
+    sync_name(path)
+}
+
 /// Makes the name of the file or folder at `path`, which was made or renamed, survive a power failure.
 pub(crate) fn sync_name(path: &Path) -> io::Result<()> {
     // The name may be a link to a file elsewhere.

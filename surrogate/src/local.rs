@@ -56,7 +56,7 @@ impl Local {
     pub fn push(&mut self, point: &[f64], value: f64) {
         self.points.push(point);
         self.values.push(value);
-        self.scaled = Scaled::new(&self.points, &self.hyper.lengths);
+        self.scaled.push(point, &self.hyper.lengths);
     }
 
     /// The `count` nearest points to `point`, in the order of their numbers. Of equally distant ones the earlier.

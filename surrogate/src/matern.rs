@@ -52,6 +52,13 @@ impl Scaled {
         Self { len: points.len(), columns: (0..points.dimension()).map(column).collect() }
     }
 
+    pub(crate) fn push(&mut self, point: &[f64], lengths: &[f64]) {
+        self.len += 1;
+        for (column, (value, length)) in self.columns.iter_mut().zip(point.iter().zip(lengths)) {
+            column.push(value / length);
+        }
+    }
+
     pub(crate) const fn len(&self) -> usize {
         self.len
     }

@@ -16,6 +16,11 @@ pub const AXES: usize = 8;
 /// The inputs of one sample: [`TABLE`]'s numbers in its order, then the strategy's [`code`].
 pub type Inputs = [f32; DIMENSIONS];
 
+/// The numbers among `inputs`.
+pub fn numbers(inputs: &Inputs) -> [f64; AXES] {
+    std::array::from_fn(|axis| inputs[axis].into())
+}
+
 /// The numbers that vary, with the documents' ranges and scales. A dimension is this or the strategy.
 pub const TABLE: [Dimension; AXES] = [
     Dimension {

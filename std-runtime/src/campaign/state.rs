@@ -391,8 +391,7 @@ impl Folder {
             serde_json::to_writer_pretty(&mut *out, &self.state)?;
             out.write_all(b"\n")
         };
-        keyfile::replace(&path, Access::Shared, write)
-            .and_then(|()| keyfile::sync_name(&path))
+        keyfile::replace_durably(&path, Access::Shared, write)
             .map_err(|source| FolderError::Io { path, source })
     }
 }

@@ -224,8 +224,7 @@ impl Store {
             .map_err(|e| StoreError::Io { path: self.dir.clone(), source: e.into() })?;
         let name = format!("{first:010}-{last:010}-{}.{}", shard::digest_name(&file), shard::ENDING);
         let path = self.dir.join(name);
-        keyfile::replace(&path, Access::Shared, |out| out.write_all(&file))
-            .and_then(|()| keyfile::sync_name(&path))
+        keyfile::replace_durably(&path, Access::Shared, |out| out.write_all(&file))
             .map_err(StoreError::io(&path))?;
         self.shards.push(Shard { first, last, path });
         self.shards.sort();
@@ -275,8 +274,7 @@ impl Store {
                 continue;
             }
             let file = shard::bytes(&shard.path)?;
-            keyfile::replace(&to, Access::Shared, |out| out.write_all(&file))
-                .and_then(|()| keyfile::sync_name(&to))
+            keyfile::replace_durably(&to, Access::Shared, |out| out.write_all(&file))
                 .map_err(StoreError::io(&to))?;
         }
         Ok(())

@@ -290,8 +290,7 @@ impl PreShared {
     /// Puts `sent` on the disk, and only then takes it for written.
     fn write_count(&mut self, sent: u64) -> Result<(), PskError> {
         let state = State { role: self.role, psk_bytes: self.psk_bytes, sent };
-        keyfile::replace(&self.state, Access::Private, |out| write_state(out, &state))
-            .and_then(|()| keyfile::sync_name(&self.state))
+        keyfile::replace_durably(&self.state, Access::Private, |out| write_state(out, &state))
             .map_err(|source| io_error(&self.state, source))?;
         self.reserved = sent;
         Ok(())

@@ -9,13 +9,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::{ThreadPoolBuildError, ThreadPoolBuilder};
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::data::{Data, Part};
-use super::file::{self, MODELS, ModelError};
+use super::file::{self, MODELS, ModelError, read_json, write_json};
 use super::suggest::{Decision, Iteration, suggest};
-use super::train::Trained;
+use super::train::{Incident, Trained};
 use crate::campaign::batch::Chosen;
 use crate::campaign::pipeline::{Conduct, News, stream};
 use crate::campaign::rows::{Outcome, Row};
@@ -24,7 +23,7 @@ use crate::campaign::sample::Execute;
 use crate::campaign::state::{Begin, Folder, FolderError, Identity, LOG, Phase, STOP};
 use crate::campaign::store::Store;
 use crate::config::campaign::Campaign;
-use crate::keyfile::{self, Access};
+use crate::keyfile;
 use crate::montecarlo::clopper_pearson;
 
 /// Name of the folder with an iteration's suggestions in a file each.
@@ -169,30 +168,6 @@ pub fn read_iteration(dir: &Path, number: u64) -> Result<Option<Iteration>, Mode
     read_json(&suggestions_of(dir, number), "an iteration's suggestions")
 }
 
-fn read_json<T: for<'de> Deserialize<'de>>(path: &Path, what: &str) -> Result<Option<T>, ModelError> {
-    let bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(ModelError::Io { path: path.to_owned(), source }),
-    };
-    let damaged = |e: serde_json::Error| ModelError::Damaged {
-        path: path.to_owned(),
-        expected: what.into(),
-        found: e.to_string(),
-    };
-    serde_json::from_slice(&bytes).map(Some).map_err(damaged)
-}
-
-fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), ModelError> {
-    let write = |out: &mut dyn std::io::Write| {
-        serde_json::to_writer(&mut *out, value)?;
-        out.write_all(b"\n")
-    };
-    keyfile::replace(path, Access::Shared, write)
-        .and_then(|()| keyfile::sync_name(path))
-        .map_err(|source| ModelError::Io { path: path.to_owned(), source })
-}
-
 /// The design's samples, if all are recorded and there are enough.
 ///
 /// # Errors
@@ -266,12 +241,7 @@ pub fn learn(
     let mut progress =
         Progress { iterations: 0, target: campaign.active.iterations, doubt: [None; 2], seconds: 0.0 };
     let mut ending = Ending::Iterations;
-    let mut rows = chosen.rows();
-    let mut recorded = Vec::new();
-    for row in rows.by_ref() {
-        recorded.push(row?);
-    }
-    drop(rows);
+    let recorded = chosen.rows().collect::<Result<Vec<_>, _>>()?;
     let mut recorded = recorded.into_iter().peekable();
     for number in 0..campaign.active.iterations {
         if stop_file.exists() {
@@ -290,8 +260,8 @@ pub fn learn(
         let iteration = if let Some(iteration) = known {
             iteration
         } else {
-            let (iteration, trained) = pool.install(|| run.think(number))?;
-            for incident in trained.iter().flat_map(|trained| &trained.incidents) {
+            let (iteration, incidents) = pool.install(|| run.think(number))?;
+            for incident in incidents {
                 log.write("model", json!({ "iteration": number, "incident": incident }));
             }
             write_json(&suggestions_of(dir, number), &iteration)?;
@@ -366,32 +336,31 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// The samples of iteration `number`, and the models if they were fitted for it.
-    fn think(&mut self, number: u64) -> Result<(Iteration, Option<Trained>), ActiveError> {
-        let every = self.campaign.active.refit_every;
-        let due = number - number % every;
-        let batch = self.campaign.active.batch;
-        let before = self.rows.partition_point(|row| row.index < due * batch);
-        let mut new = None;
-        if self.fitted.as_ref().is_none_or(|(at, _)| *at != due) {
+    /// The samples of iteration `number`, and what went wrong with models that were fitted for it.
+    fn think(&mut self, number: u64) -> Result<(Iteration, Vec<Incident>), ActiveError> {
+        let active = &self.campaign.active;
+        let due = number - number % active.refit_every;
+        let before = self.rows.partition_point(|row| row.index < due * active.batch);
+        let mut incidents = Vec::new();
+        let fitted = match self.fitted.take() {
+            Some((at, fitted)) if at == due => fitted,
             // As it was when that iteration began, whenever this process did.
-            let trained = if due == 0 {
-                self.first.clone()
-            } else {
-                Trained::new(self.campaign, self.data, &part(&self.rows[..before]), Some(self.first))
-            };
-            new = Some(trained.clone());
-            self.fitted = Some((due, trained));
-        }
-        let since = part(&self.rows[before..]);
-        let Some((_, fitted)) = &self.fitted else {
-            return Err(ActiveError::TooFew { dir: PathBuf::new(), least: 1, found: 0 });
+            _ => {
+                let fitted = if due == 0 {
+                    self.first.clone()
+                } else {
+                    Trained::new(self.campaign, self.data, &part(&self.rows[..before]), Some(self.first))
+                };
+                incidents.clone_from(&fitted.incidents);
+                fitted
+            }
         };
-        let trained = fitted.conditioned(&since, &self.campaign.models);
-        let guarded = self.campaign.active.guardrail && self.audit.trusts(self.campaign.active.false_skips);
+        let trained = fitted.conditioned(&part(&self.rows[before..]), &self.campaign.models);
+        self.fitted = Some((due, fitted));
+        let guarded = active.guardrail && self.audit.trusts(active.false_skips);
         let iteration = suggest(self.campaign, &trained, number, guarded)
             .map_err(|source| ActiveError::Suggest { number, source })?;
-        Ok((iteration, new))
+        Ok((iteration, incidents))
     }
 }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::model::Model;
 use super::train::above_zero;
-use crate::campaign::space::{AXES, Inputs, Space, TABLE};
+use crate::campaign::space::{Inputs, Space, TABLE, numbers};
 
 /// Deviations on either side of a 95 % interval.
 pub const SIDES: f64 = 1.96;
@@ -80,9 +80,8 @@ pub struct Answer {
 
 /// What `model` expects of `inputs` in `space`.
 pub fn ask(model: &Model, space: &Space, inputs: &Inputs) -> Answer {
-    let row = inputs.map(f64::from);
-    let at =
-        predict(model, &[&row[..AXES]]).pop().unwrap_or(Prediction { mean: 0.0, variance: f64::INFINITY });
+    let nothing = Prediction { mean: 0.0, variance: f64::INFINITY };
+    let at = model.predict(&Points::of([numbers(inputs)])).pop().unwrap_or(nothing);
     let outside = space.axes.iter().zip(&TABLE).zip(inputs).filter_map(|((axis, dimension), &input)| {
         let inside = (axis.low as f32..=axis.high as f32).contains(&input);
         let name = dimension.quantity.name();
@@ -98,10 +97,6 @@ pub fn ask(model: &Model, space: &Space, inputs: &Inputs) -> Answer {
     }
 }
 
-fn predict(model: &Model, rows: &[&[f64]]) -> Vec<Prediction> {
-    model.predict(&Points::of(rows))
-}
-
 /// The place of the number of pairs among inputs.
 pub const PAIRS: usize = 7;
 
@@ -111,9 +106,9 @@ const STEPS: usize = 96;
 /// Pairs from which on the margin is above 0, everything else as in `inputs`.
 pub fn critical(model: &Model, space: &Space, inputs: &Inputs) -> Critical {
     let axis = space.axes[PAIRS];
-    let rows: Vec<[f64; AXES]> = (0..=STEPS)
+    let rows: Vec<_> = (0..=STEPS)
         .map(|step| {
-            let mut row: [f64; AXES] = std::array::from_fn(|k| inputs[k].into());
+            let mut row = numbers(inputs);
             row[PAIRS] = axis.low * (axis.high / axis.low).powf(step as f64 / STEPS as f64);
             row
         })

@@ -7,7 +7,7 @@
 use caligo_surrogate::Points;
 
 use crate::campaign::rows::{Outcome, Row};
-use crate::campaign::space::{AXES, DIMENSIONS, Inputs, code};
+use crate::campaign::space::{AXES, DIMENSIONS, Inputs, code, numbers};
 use crate::campaign::store::StoreError;
 use crate::channel::mix;
 use crate::config::Strategy;
@@ -48,7 +48,7 @@ impl Samples {
     }
 
     fn push(&mut self, inputs: &Inputs, margin: f32) {
-        self.inputs.push(&inputs.map(f64::from)[..AXES]);
+        self.inputs.push(&numbers(inputs));
         self.margins.push(margin.into());
     }
 

@@ -107,13 +107,35 @@ pub fn save(path: &Path, trained: &Trained, config_hash: &str) -> Result<(), Mod
         discrimination: trained.discrimination,
         incidents: trained.incidents.clone(),
     };
+    write_json(path, &file)
+}
+
+/// Writes `value` as a line of JSON, as a whole or not at all.
+pub(super) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), ModelError> {
     let write = |out: &mut dyn io::Write| {
-        serde_json::to_writer(&mut *out, &file)?;
+        serde_json::to_writer(&mut *out, value)?;
         out.write_all(b"\n")
     };
-    keyfile::replace(path, Access::Shared, write)
-        .and_then(|()| keyfile::sync_name(path))
+    keyfile::replace_durably(path, Access::Shared, write)
         .map_err(|source| ModelError::Io { path: path.to_owned(), source })
+}
+
+/// Reads `what` from a file of JSON; `None` if there is no file.
+pub(super) fn read_json<T: for<'de> Deserialize<'de>>(
+    path: &Path,
+    what: &str,
+) -> Result<Option<T>, ModelError> {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(ModelError::Io { path: path.to_owned(), source }),
+    };
+    let damaged = |e: serde_json::Error| ModelError::Damaged {
+        path: path.to_owned(),
+        expected: what.into(),
+        found: e.to_string(),
+    };
+    serde_json::from_slice(&bytes).map(Some).map_err(damaged)
 }
 
 /// Reads the models of the campaign whose configuration has the hash `config_hash`; `None` if there is no file.
@@ -121,18 +143,14 @@ pub fn save(path: &Path, trained: &Trained, config_hash: &str) -> Result<(), Mod
 /// # Errors
 /// [`ModelError`] says what is wrong with the file.
 pub fn load(path: &Path, config_hash: &str, models: &Models) -> Result<Option<Trained>, ModelError> {
-    let bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(ModelError::Io { path: path.to_owned(), source }),
+    let Some(value) = read_json::<serde_json::Value>(path, "models of a campaign, JSON")? else {
+        return Ok(None);
     };
     let damaged = |expected: &str, found: String| ModelError::Damaged {
         path: path.to_owned(),
         expected: expected.into(),
         found,
     };
-    let value: serde_json::Value =
-        serde_json::from_slice(&bytes).map_err(|e| damaged("models of a campaign, JSON", e.to_string()))?;
     if value.get("kind").and_then(serde_json::Value::as_str) != Some(KIND) {
         return Err(damaged(KIND, "another JSON".into()));
     }

@@ -9,7 +9,9 @@ use caligo_surrogate::local::Local;
 use caligo_surrogate::{Gp, GpError, Hyper, Points, Scaling};
 
 use super::data::Samples;
-use crate::campaign::space::{Scale, Space};
+use crate::campaign::design::Layer;
+use crate::campaign::space::{AXES, Scale, Space, numbers};
+use crate::config::Strategy;
 use crate::config::campaign::Models;
 
 /// A model. One with more samples than are exact has no factor.
@@ -24,8 +26,15 @@ pub struct Model {
 }
 
 /// Which inputs have a logarithmic scale.
-pub fn logarithmic(space: &Space) -> [bool; crate::campaign::space::AXES] {
+pub fn logarithmic(space: &Space) -> [bool; AXES] {
     space.axes.map(|axis| axis.scale == Scale::Log)
+}
+
+/// Points of `space`, spread evenly by `seed`.
+pub fn spread(space: &Space, seed: u64, count: u64) -> Points {
+    let layer = Layer::Sobol { first: 0, seed };
+    let point = |index| numbers(&space.inputs(&layer.unit(index), Strategy::Baseline));
+    Points::of((0..count).map(point))
 }
 
 /// How hyperparameters are searched for.
@@ -111,8 +120,8 @@ impl Model {
     }
 
     /// Length scale of each input over its standard deviation in the design; `None` of an input that is held.
-    pub fn lengths(&self) -> [Option<f64>; crate::campaign::space::AXES] {
-        let mut lengths = [None; crate::campaign::space::AXES];
+    pub fn lengths(&self) -> [Option<f64>; AXES] {
+        let mut lengths = [None; AXES];
         for (k, &length) in self.hyper().lengths.iter().enumerate() {
             if let Some(place) = self.scaling.input_of(k).and_then(|input| lengths.get_mut(input)) {
                 *place = Some(length);

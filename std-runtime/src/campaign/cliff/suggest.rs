@@ -5,15 +5,14 @@
 
 use std::time::Instant;
 
+use caligo_surrogate::GpError;
 use caligo_surrogate::acquire::{Arm, Choice, Search, Straddle, choose, doubt};
-use caligo_surrogate::{GpError, Points};
 use serde::{Deserialize, Serialize};
 
 use super::data::STRATEGIES;
-use super::model::Model;
+use super::model::{Model, spread};
 use super::train::Trained;
-use crate::campaign::design::Layer;
-use crate::campaign::space::{AXES, DIMENSIONS, Inputs, Space, TABLE, code};
+use crate::campaign::space::{AXES, DIMENSIONS, Inputs, Space, TABLE, code, numbers};
 use crate::channel::mix;
 use crate::config::Strategy;
 use crate::config::campaign::Campaign;
@@ -75,17 +74,6 @@ const CANDIDATES: u64 = 2048;
 /// Points by which [`Iteration::doubt`] is judged.
 const PROBES: u64 = 2048;
 
-/// Points of the space, spread evenly by `seed`, in a model's coordinates.
-fn spread(space: &Space, strategy: Strategy, model: &Model, seed: u64, count: u64) -> Points {
-    let layer = Layer::Sobol { first: 0, seed };
-    let mut points = Points::new(AXES);
-    for index in 0..count {
-        let inputs = space.inputs(&layer.unit(index), strategy);
-        points.push(&inputs.map(f64::from)[..AXES]);
-    }
-    model.scaling().all(&points)
-}
-
 /// Inputs at `coordinates` that a sample can have.
 fn snapped(space: &Space, strategy: Strategy, model: &Model, coordinates: &[f64]) -> Inputs {
     let mut numbers = space.axes.map(|axis| axis.low);
@@ -99,9 +87,9 @@ fn snapped(space: &Space, strategy: Strategy, model: &Model, coordinates: &[f64]
 }
 
 /// Part of the space that a model expects to call wrong.
-pub fn expected_error(campaign: &Campaign, strategy: Strategy, model: &Model) -> f64 {
-    let points = spread(&campaign.space, strategy, model, mix(campaign.seed ^ PHASE), PROBES);
-    doubt(&model.local().predict(&points, campaign.models.neighbours as usize))
+pub fn expected_error(campaign: &Campaign, model: &Model) -> f64 {
+    let points = spread(&campaign.space, mix(campaign.seed ^ PHASE), PROBES);
+    doubt(&model.local().predict(&model.scaling().all(&points), campaign.models.neighbours as usize))
 }
 
 /// Chooses the samples of iteration `number`; the guardrail is asked if `guarded`.
@@ -131,8 +119,8 @@ pub fn suggest(
         at(space.axes.map(|axis| axis.low)).into_iter().zip(at(space.axes.map(|axis| axis.high))).collect()
     };
     let bounds: Vec<_> = models.iter().map(|(_, model)| ends(model)).collect();
-    let candidates: Vec<_> =
-        models.iter().map(|(strategy, model)| spread(space, *strategy, model, seed, CANDIDATES)).collect();
+    let points = spread(space, seed, CANDIDATES);
+    let candidates: Vec<_> = models.iter().map(|(_, model)| model.scaling().all(&points)).collect();
     let mut arms: Vec<Arm<'_>> = models
         .iter()
         .zip(bounds.iter().zip(&candidates))
@@ -147,9 +135,9 @@ pub fn suggest(
     };
     let snap = |arm: usize, coordinates: &[f64]| {
         let Some((strategy, model)) = models.get(arm) else { return coordinates.to_vec() };
-        let inputs = snapped(space, *strategy, model, coordinates).map(f64::from);
+        let inputs = snapped(space, *strategy, model, coordinates);
         let mut back = Vec::new();
-        model.scaling().coordinates(&inputs[..AXES], &mut back);
+        model.scaling().coordinates(&numbers(&inputs), &mut back);
         back
     };
     let chosen = choose(&mut arms, search, &snap)?;
@@ -178,7 +166,7 @@ pub fn suggest(
     let suggestions = chosen.into_iter().enumerate().filter_map(suggestion).collect();
     let doubt = STRATEGIES.map(|strategy| {
         let model = trained.model(strategy).filter(|_| space.strategies.contains(&strategy))?;
-        Some(expected_error(campaign, strategy, model))
+        Some(expected_error(campaign, model))
     });
     let seen = trained.models.iter().flatten().map(|model| model.samples().len() as u64).sum();
     Ok(Iteration { number, seen, doubt, guarded, suggestions, seconds: began.elapsed().as_secs_f64() })

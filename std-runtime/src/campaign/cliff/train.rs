@@ -13,9 +13,7 @@ use caligo_surrogate::{Hyper, Points, Scaling};
 use serde::{Deserialize, Serialize};
 
 use super::data::{Data, Part, STRATEGIES, Samples};
-use super::model::{Model, effort, logarithmic};
-use crate::campaign::design::Layer;
-use crate::campaign::space::{AXES, Space};
+use super::model::{Model, effort, logarithmic, spread};
 use crate::config::Strategy;
 use crate::config::campaign::{Campaign, Models};
 
@@ -175,7 +173,7 @@ fn recover(
 ) -> Option<(Model, Validation)> {
     let scaling = Scaling::of(&training.inputs, &logarithmic(&campaign.space));
     let points = scaling.all(&training.inputs);
-    let probes = probes(&campaign.space, campaign.seed ^ PHASE);
+    let probes = spread(&campaign.space, campaign.seed ^ PHASE, PROBES);
     let attempt = |samples: &Samples, hyper: Hyper| -> Result<(Model, Validation), String> {
         let model = Model::new(samples.clone(), scaling.clone(), hyper, &campaign.models)
             .map_err(|error| error.to_string())?;
@@ -227,17 +225,6 @@ fn inliers(samples: &Samples) -> Samples {
         inputs: samples.inputs.select(&places),
         margins: places.iter().map(|&i| samples.margins[i]).collect(),
     }
-}
-
-/// Points all over the space.
-fn probes(space: &Space, seed: u64) -> Points {
-    let layer = Layer::Sobol { first: 0, seed };
-    let mut points = Points::new(AXES);
-    for index in 0..PROBES {
-        let inputs = space.inputs(&layer.unit(index), Strategy::Baseline);
-        points.push(&inputs.map(f64::from)[..AXES]);
-    }
-    points
 }
 
 /// Why `model` is not to be believed.

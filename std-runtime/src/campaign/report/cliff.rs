@@ -2,7 +2,7 @@
 
 use super::map::{FIDELITY, Line, Map, SECTIONS, half, short};
 use super::page::Page;
-use super::sections::{BLACK, GREY, colour};
+use super::sections::{BLACK, GREY, colour, number};
 use crate::campaign::cliff::ask::{PAIRS, SIDES};
 use crate::campaign::cliff::data::STRATEGIES;
 use crate::campaign::cliff::model::Model;
@@ -11,10 +11,6 @@ use crate::campaign::rows::Outcome;
 use crate::campaign::space::{Scale, TABLE};
 use crate::plot::COLOURS;
 use crate::plot::chart::{Axis, Chart, Layer, Shape};
-
-fn number(value: Option<f64>, decimals: usize) -> String {
-    value.map_or_else(|| "-".into(), |value| format!("{value:.decimals$}"))
-}
 
 impl Map {
     fn axis(&self, of: usize) -> Axis {

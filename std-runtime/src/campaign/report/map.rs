@@ -19,7 +19,7 @@ use crate::campaign::cliff::suggest::Iteration;
 use crate::campaign::cliff::train::Trained;
 use crate::campaign::rows::{Outcome, Row};
 use crate::campaign::run::CampaignError;
-use crate::campaign::space::{AXES, DIMENSIONS, Inputs, TABLE, code};
+use crate::campaign::space::{AXES, DIMENSIONS, Inputs, TABLE, code, numbers};
 use crate::campaign::state::{CONFIG, Phase, State, shards_of};
 use crate::campaign::store::Store;
 use crate::config::Strategy;
@@ -120,7 +120,7 @@ impl Map {
             let Some(model) = self.trained.model(strategy) else { continue };
             let mut points = Points::new(AXES);
             let of = inputs.iter().filter(|inputs| inputs[AXES] == code(strategy));
-            of.for_each(|inputs| points.push(&inputs.map(f64::from)[..AXES]));
+            of.for_each(|inputs| points.push(&numbers(inputs)));
             let said = model.predict(&points);
             near += said.iter().filter(|at| at.mean.abs() <= 2.0 * noisy(model, **at)).count() as u64;
         }
@@ -187,9 +187,9 @@ impl Map {
         let Some(model) = self.trained.model(strategy) else { return Vec::new() };
         let mut points = Points::new(AXES);
         for &value in values {
-            let mut row = self.at(strategy, changes).map(f64::from);
+            let mut row = numbers(&self.at(strategy, changes));
             row[axis] = value;
-            points.push(&row[..AXES]);
+            points.push(&row);
         }
         model.predict(&points)
     }

@@ -195,7 +195,6 @@ pub(super) fn learn(args: &LearnArgs) -> anyhow::Result<Ending> {
     }
     let libraries = libraries();
     let runner = Runner::new(&campaign, &libraries)?.of_chosen();
-    let code = Runner::new(&campaign, &libraries)?.code();
     let stop = stop_on_signals()?;
     let conduct = Conduct::new(workers(args.workers));
     let mut tell = |progress: &Progress| {
@@ -208,7 +207,8 @@ pub(super) fn learn(args: &LearnArgs) -> anyhow::Result<Ending> {
             100.0 * doubt
         );
     };
-    let (ending, progress) = active::learn(dir, &campaign, code, &runner, conduct, &stop, &mut tell)?;
+    let (ending, progress) =
+        active::learn(dir, &campaign, runner.code(), &runner, conduct, &stop, &mut tell)?;
     let why = match ending {
         active::Ending::Iterations => "complete",
         active::Ending::Certain => "certain enough",
