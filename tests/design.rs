@@ -220,6 +220,27 @@ fn infeasible_points_are_replaced_whatever_the_batch() {
     assert_eq!(replaced, inputs(&campaign(50, 1, "infeasible: record", never)));
 }
 
+/// A point that is repeated is the same, and no more than that.
+#[test]
+fn points_are_repeated() {
+    for method in ["lhs", "sobol"] {
+        let once = inputs(&campaign(40, 3, &format!("method: {method}"), ""));
+        // The last point has two samples.
+        let thrice = inputs(&campaign(119, 3, &format!("method: {method}, repeats: 3"), ""));
+        assert_eq!((once.len(), thrice.len()), (40, 119));
+        for row in 0..119 {
+            assert_eq!(thrice.inputs(row), once.inputs(row / 3), "{method} {row}");
+            assert_eq!(thrice.indices[row], row as u64);
+        }
+        let replaced =
+            inputs(&campaign(60, 3, &format!("method: {method}, repeats: 2, infeasible: replace"), ""));
+        for row in (0..60).step_by(2) {
+            assert_eq!(replaced.inputs(row), replaced.inputs(row + 1));
+            assert_eq!(replaced.draws[row], replaced.draws[row + 1]);
+        }
+    }
+}
+
 /// Inputs of samples 0, 1 and 999 of 1000 at seed 42, documents' ranges: they change only with a new schema version.
 /// Printed by `cargo test -p caligo-tests --test design golden -- --nocapture`.
 #[test]

@@ -50,7 +50,8 @@ const JITTER_BITS: u32 = 20;
 #[derive(Clone, Debug)]
 pub struct Design {
     seed: u64,
-    samples: u64,
+    points: u64,
+    repeats: u64,
     method: Method,
     assignment: Assignment,
     space: Space,
@@ -61,16 +62,17 @@ impl Design {
     pub fn new(campaign: &Campaign) -> Self {
         Self {
             seed: campaign.seed,
-            samples: campaign.samples,
+            points: campaign.samples.div_ceil(campaign.repeats.max(1)),
+            repeats: campaign.repeats.max(1),
             method: campaign.method,
             assignment: campaign.assignment(),
             space: campaign.space.clone(),
         }
     }
 
-    /// N.
-    pub const fn samples(&self) -> u64 {
-        self.samples
+    /// Points. Each has as many samples as the campaign repeats it.
+    pub const fn points(&self) -> u64 {
+        self.points
     }
 
     /// Where points lie.
@@ -79,25 +81,25 @@ impl Design {
     }
 
     /// The points of draw `draw`: 0 is the design itself, 1, 2 and so on are what takes the place of infeasible points.
-    /// With the Latin hypercube each draw is another one, with the Sobol sequence the N points that follow.
+    /// With the Latin hypercube each draw is another one, with the Sobol sequence as many points that follow.
     pub fn layer(&self, draw: u64) -> Layer {
         let key = |draw: u64, dimension: usize| {
             mix(mix(mix(self.seed ^ PHASE).wrapping_add(draw)).wrapping_add(dimension as u64))
         };
         match self.method {
             Method::LatinHypercube => Layer::LatinHypercube {
-                samples: self.samples,
-                permutations: std::array::from_fn(|d| Permutation::new(key(draw, d), self.samples)),
+                samples: self.points,
+                permutations: std::array::from_fn(|d| Permutation::new(key(draw, d), self.points)),
                 jitter: std::array::from_fn(|d| key(draw, d + DIMENSIONS)),
             },
             Method::Sobol => {
-                let first = u128::from(self.samples) * u128::from(draw);
+                let first = u128::from(self.points) * u128::from(draw);
                 Layer::Sobol { first, seed: mix(self.seed ^ PHASE) }
             }
         }
     }
 
-    /// The strategy of sample `index` at `unit`.
+    /// The strategy of point `index`, at `unit`.
     pub fn strategy(&self, index: u64, unit: &[f64; DIMENSIONS]) -> Strategy {
         let of = &self.space.strategies;
         let [.., last] = *unit;
@@ -110,8 +112,9 @@ impl Design {
 
     /// The inputs of sample `index` in `layer`.
     pub fn inputs(&self, layer: &Layer, index: u64) -> Inputs {
-        let unit = layer.unit(index);
-        self.space.inputs(&unit, self.strategy(index, &unit))
+        let point = index / self.repeats;
+        let unit = layer.unit(point);
+        self.space.inputs(&unit, self.strategy(point, &unit))
     }
 }
 

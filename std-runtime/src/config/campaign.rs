@@ -38,6 +38,8 @@ pub struct Campaign {
     pub method: Method,
     /// Which sample has which strategy. `None`: as [`assignment`](Self::assignment) says.
     pub given_assignment: Option<Assignment>,
+    /// Samples of each point, with the same inputs and other random numbers.
+    pub repeats: u64,
     /// What becomes of points that are infeasible.
     pub infeasible: Infeasible,
     /// Most points that are passed over for one sample.
@@ -134,6 +136,7 @@ impl Campaign {
             warnings: Vec::new(),
         }
     }
+            repeats: 1,
 
     /// Reads `path`.
     ///

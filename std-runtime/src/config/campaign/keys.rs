@@ -160,6 +160,11 @@ const SAMPLER: &[Key] = &[
         "Strategies in turn (default of lhs), or by a ninth coordinate (default of sobol, and all it allows).",
     ),
     key(
+        "repeats",
+        Kind::Whole { low: 1, high: 1_000_000, field: |c| &mut c.repeats },
+        "Samples of each point: consecutive ones have the same inputs and other random numbers.",
+    ),
+    key(
         "infeasible",
         Kind::Word {
             of: &["record", "replace", "run"],
