@@ -26,69 +26,7 @@ use caligo_runtime::campaign::state::{Begin, Phase, shards_of};
 use caligo_runtime::campaign::store::Store;
 use caligo_runtime::config::Strategy;
 use caligo_runtime::config::campaign::Campaign;
-use tempfile::TempDir;
-
-const CODE: u64 = 7;
-
-/// A margin that is known, instead of a transfer.
-struct Known(fn(&Inputs) -> f64);
-
-impl Execute for Known {
-    fn execute(&self, sample: &Sample) -> Result<Row, Fault> {
-        let mut row = Row::new(sample.index, sample.draw, sample.inputs);
-        // Some noise, a function of the sample.
-        let noise = (sample.index as f64 * 0.7 + f64::from(sample.inputs[3]) * 1e4).sin() * 1e-3;
-        row.margin = ((self.0)(&sample.inputs) + noise) as f32;
-        row.feasibility = "feasible".into();
-        row.qber_expected = 0.01;
-        if row.margin > 0.0 {
-            row.outcome = Outcome::Succeeded;
-            row.net_efficiency = row.margin;
-        } else {
-            row.error_code = "entropy_depleted".into();
-        }
-        Ok(row)
-    }
-}
-
-fn decade(inputs: &Inputs, axis: usize) -> f64 {
-    f64::from(inputs[axis]).log10()
-}
-
-/// Curved, in three dimensions of eight; blind has a little more.
-fn curved(inputs: &Inputs) -> f64 {
-    let pairs = decade(inputs, 7) - 5.0;
-    let fidelity = 20.0 * (f64::from(inputs[3]) - 0.95);
-    0.1 * (fidelity + 0.5 * pairs - 0.3 * pairs * pairs - f64::from(inputs[0])) + 0.01 * f64::from(inputs[8])
-}
-
-/// Sharp: a step of the same place, rounded off over a twentieth of the range.
-fn sharp(inputs: &Inputs) -> f64 {
-    0.1 * (curved(inputs) / 0.01).tanh()
-}
-
-/// One direction counts forty times as much as another.
-fn anisotropic(inputs: &Inputs) -> f64 {
-    0.2 * (f64::from(inputs[3]) - 0.95) * 20.0 + 0.005 * (decade(inputs, 7) - 5.0)
-}
-
-fn campaign(samples: u64, phase3: &str) -> Campaign {
-    let text = format!(
-        "phase1: {{ target_samples: {samples}, sampler: {{ infeasible: run }} }}
-phase3: {{ batch_size: 8, refit_every: 3, {phase3} }}
-parameters: {{ storage_noise_r: [0, 1], storage_rate_nu: [1e-4, 1e-2], channel_fidelity: [0.9, 1], num_pairs: [1e4, 1e6] }}
-"
-    );
-    Campaign::parse(&text, Path::new("c.yaml")).unwrap()
-}
-
-/// A folder with the design's samples.
-fn designed(campaign: &Campaign, known: &Known) -> TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    let options = Options { conduct: Conduct::new(2), begin: Begin::Resume, part: Part::WHOLE };
-    run(dir.path(), campaign, CODE, known, options, &AtomicBool::new(false), &mut |_| {}).unwrap();
-    dir
-}
+use caligo_tests::known::{CODE, Known, LITTLE, anisotropic, campaign, curved, designed, sharp, wrong};
 
 fn learn_by(
     dir: &Path,
@@ -113,31 +51,16 @@ fn agree(a: &Path, b: &Path) {
     }
 }
 
-/// Part of random points whose sign a model of `dir` calls wrong.
-fn wrong(dir: &Path, campaign: &Campaign, f: fn(&Inputs) -> f64) -> f64 {
-    let (state, _) = recorded(dir).unwrap();
-    let trained = load(&dir.join(MODELS), &state.config_hash, &campaign.models).unwrap().unwrap();
-    let (mut count, mut bad) = (0.0, 0.0);
-    for i in 0..4000_u32 {
-        let unit: [f64; 9] = std::array::from_fn(|k| {
-            (f64::from(i + 1) * [2.0_f64, 3.0, 5.0, 7.0, 11.0, 13.0, 17.0, 19.0, 23.0][k].sqrt()).fract()
-        });
-        let strategy = if i % 2 == 0 { Strategy::Baseline } else { Strategy::Blind };
-        let inputs = campaign.space.inputs(&unit, strategy);
-        let answer = ask(trained.model(strategy).unwrap(), &campaign.space, &inputs);
-        count += 1.0;
-        bad += f64::from(u8::from((answer.margin > 0.0) != (f(&inputs) > 0.0)));
-    }
-    bad / count
-}
-
 /// Cliffs are found with fewer wrong calls than by as many samples of a hypercube, and samples gather at them.
 #[test]
 fn cliffs_that_are_known_are_found() {
-    for (name, f) in
-        [("curved", curved as fn(&Inputs) -> f64), ("sharp", sharp), ("anisotropic", anisotropic)]
-    {
-        let known = Known(f);
+    for (name, f, noise) in [
+        ("curved", curved as fn(&Inputs) -> f64, LITTLE),
+        ("sharp", sharp, LITTLE),
+        ("anisotropic", anisotropic, LITTLE),
+        ("noisy", curved, 0.02),
+    ] {
+        let known = Known(f, noise);
         let small = campaign(100, "max_iterations: 10");
         let active = designed(&small, &known);
         let (ending, progress) = learn_by(active.path(), &small, &known, 2).unwrap();
@@ -178,7 +101,7 @@ impl Execute for Breaks<'_> {
 
 #[test]
 fn threads_stops_and_lost_files_change_nothing() {
-    let known = Known(curved);
+    let known = Known(curved, LITTLE);
     let campaign = campaign(80, "max_iterations: 5");
     let whole = designed(&campaign, &known);
     learn_by(whole.path(), &campaign, &known, 2).unwrap();
@@ -233,7 +156,7 @@ fn threads_stops_and_lost_files_change_nothing() {
 /// Foretold failures are skipped, recorded as such, taught to nobody; audits switch a bad guardrail off.
 #[test]
 fn foretold_failures_are_skipped_and_audited() {
-    let known = Known(curved);
+    let known = Known(curved, LITTLE);
     let campaign = campaign(150, "max_iterations: 6, skip_above: 0.3, audit_fraction: 0.3, false_skips: 0.5");
     let dir = designed(&campaign, &known);
     learn_by(dir.path(), &campaign, &known, 2).unwrap();
@@ -271,7 +194,7 @@ fn foretold_failures_are_skipped_and_audited() {
 
 #[test]
 fn what_cannot_be_learnt_from_is_refused() {
-    let known = Known(curved);
+    let known = Known(curved, LITTLE);
     let campaign = campaign(60, "max_iterations: 1");
     // A design that is not complete.
     let dir = tempfile::tempdir().unwrap();
@@ -289,7 +212,7 @@ fn what_cannot_be_learnt_from_is_refused() {
     learn_by(dir.path(), &campaign, &known, 1).unwrap();
     let other = self::campaign(60, "max_iterations: 2, acquisition: randomised_straddle");
     let error = learn_by(dir.path(), &other, &known, 1).unwrap_err().to_string();
-    assert!(error.contains("phase3.acquisition is \"straddle\" in the folder"), "{error}");
+    assert!(error.contains("phase3.acquisition is \"uncertainty_reduction\" in the folder"), "{error}");
     fs::write(dir.path().join(CHOICES), "{").unwrap();
     let error = learn_by(dir.path(), &campaign, &known, 1).unwrap_err().to_string();
     assert!(error.contains(CHOICES), "{error}");
@@ -302,7 +225,7 @@ fn what_cannot_be_learnt_from_is_refused() {
 
 #[test]
 fn models_survive_their_file() {
-    let known = Known(curved);
+    let known = Known(curved, LITTLE);
     let campaign = campaign(120, "");
     let dir = designed(&campaign, &known);
     let trained = train(dir.path(), &campaign, CODE).unwrap();
@@ -321,12 +244,13 @@ fn models_survive_their_file() {
         fs::write(&other, value.to_string()).unwrap();
         load(&other, &state.config_hash, &campaign.models).unwrap_err().to_string()
     };
-    assert!(refused(&|v| v["schema"] = 9.into()).contains("schema version 1"));
+    assert!(refused(&|v| v["schema"] = 9.into()).contains("schema version 2"));
     assert!(refused(&|v| v["kind"] = 9.into()).contains("caligo models"));
     assert!(refused(&|v| v["config_hash"] = "0".into()).contains("configuration"));
     assert!(refused(&|v| v["strategies"][0]["strategy"] = "x".into()).contains("baseline or blind"));
     assert!(
-        refused(&|v| v["strategies"][0]["model"]["margins"] = serde_json::json!([1.0])).contains("margin")
+        refused(&|v| v["strategies"][0]["model"]["clearances"] = serde_json::json!([1.0]))
+            .contains("clearance")
     );
     assert!(refused(&|v| v["strategies"][0]["model"]["hyper"]["noise"] = (-1.0).into()).contains("positive"));
     let error = save(&dir.path().join("no/folder.json"), &trained, "").unwrap_err();
@@ -344,7 +268,7 @@ fn models_survive_their_file() {
 /// Margins that no transfer has: the models say so, and what was done about it.
 #[test]
 fn implausible_models_are_recovered_from() {
-    let wild = Known(|inputs| if inputs[3] > 0.995 { 40.0 } else { curved(inputs) });
+    let wild = Known(|inputs| if inputs[3] > 0.995 { 40.0 } else { curved(inputs) }, LITTLE);
     let campaign = campaign(200, "");
     let dir = designed(&campaign, &wild);
     let trained = train(dir.path(), &campaign, CODE).unwrap();
@@ -353,13 +277,13 @@ fn implausible_models_are_recovered_from() {
     assert!(trained.incidents.iter().any(|i| i.done.contains("left out")));
     let model = trained.model(Strategy::Baseline).unwrap();
     let answer = ask(model, &campaign.space, &campaign.space.inputs(&[0.5; 9], Strategy::Baseline));
-    assert!(answer.margin.abs() < 1.0, "{answer:?}");
+    assert!(answer.clearance.abs() < 1.0, "{answer:?}");
     // Nothing but nonsense: the last good model stays.
     let (_, store) = recorded(dir.path()).unwrap();
     let mut data = Data::of(store.rows(), campaign.seed).unwrap();
     for samples in &mut data.training.samples {
-        let margins = samples.margins.iter().enumerate();
-        samples.margins = margins.map(|(i, _)| if i % 2 == 0 { 50.0 } else { -50.0 }).collect();
+        let clearances = samples.clearances.iter().enumerate();
+        samples.clearances = clearances.map(|(i, _)| if i % 2 == 0 { 50.0 } else { -50.0 }).collect();
     }
     let after = Trained::new(&campaign, &data, &Learned::default(), Some(&trained));
     assert!(after.incidents.iter().any(|i| i.done.contains("last good model")), "{:?}", after.incidents);
@@ -369,7 +293,7 @@ fn implausible_models_are_recovered_from() {
 
 #[test]
 fn answers_say_what_is_known_and_what_is_not() {
-    let known = Known(curved);
+    let known = Known(curved, LITTLE);
     let campaign = campaign(400, "");
     let dir = designed(&campaign, &known);
     let trained = train(dir.path(), &campaign, CODE).unwrap();
@@ -382,7 +306,7 @@ fn answers_say_what_is_known_and_what_is_not() {
     let n = critical.pairs.unwrap();
     assert!((n / 65_700.0).ln().abs() < 0.15, "{n}");
     assert!(critical.low.unwrap() < n && n < critical.high.unwrap());
-    assert!((answer.margin - curved(&inputs)).abs() < 0.005 && answer.outside.is_empty());
+    assert!((answer.clearance - curved(&inputs)).abs() < 0.005 && answer.outside.is_empty());
     assert_eq!(answer.verdict, Verdict::Safe);
     inputs[3] = 0.91;
     assert_eq!(ask(model, &campaign.space, &inputs).verdict, Verdict::Unsafe);

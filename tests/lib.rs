@@ -5,6 +5,7 @@ use caligo_core::bits::{get, set, words_for};
 use caligo_core::code::Code;
 use caligo_runtime::channel;
 
+pub mod known;
 pub mod sim;
 pub mod transfer;
 

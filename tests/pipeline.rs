@@ -117,8 +117,10 @@ fn rows_say_what_happened() {
         assert_eq!(row.feasibility == "feasible", row.margin_predicted > 0.0, "{row:?}");
         // The machines know by the rounds what the forecast knows by averages.
         assert!((row.margin - row.margin_predicted).abs() < 0.4, "{row:?}");
+        assert!(row.clearance >= -1.5, "{row:?}");
         match row.outcome {
             Outcome::Succeeded => {
+                assert!(row.clearance > 0.0, "{row:?}");
                 assert!(row.margin > 0.0 && row.net_efficiency == row.margin && row.detail.is_empty());
                 let pairs = row.inputs[7];
                 let bits = f64::from(row.margin) * f64::from(pairs) / 2.0;
@@ -131,6 +133,7 @@ fn rows_say_what_happened() {
             Outcome::Failed => {
                 assert!(row.net_efficiency == 0.0 && row.key_length == 0 && !row.detail.is_empty());
                 let ended = ["qber_threshold", "entropy_depleted"].contains(&row.error_code.as_str());
+                assert!(!ended || row.clearance <= 0.0, "{row:?}");
                 assert!(!ended || row.margin < 0.05 && row.phase != "amplification", "{row:?}");
                 assert!(row.qber_observed.is_finite(), "{row:?}");
             }

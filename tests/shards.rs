@@ -238,7 +238,7 @@ fn folders_that_are_not_ours_are_left_alone() {
     let path = dir.path().join(STATE);
     let whole = fs::read_to_string(&path).unwrap();
     for (text, expected) in [
-        (whole.replacen("\"schema\": 1", "\"schema\": 2", 1), "expected schema version 1, found 2"),
+        (whole.replacen("\"schema\": 2", "\"schema\": 3", 1), "expected schema version 2, found 3"),
         (whole.replacen(": 42", ": 41", 1), "expected config_hash"),
         (whole[..whole.len() / 2].to_owned(), "expected the state of a campaign, JSON, found"),
         (String::new(), "found 0 bytes"),

@@ -3,7 +3,7 @@
 use crate::campaign::space::{DIMENSIONS, Inputs};
 
 /// Version of the table and of what is made of it. Files of another one are refused.
-pub const SCHEMA: u64 = 1;
+pub const SCHEMA: u64 = 2;
 
 /// How a sample ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -57,7 +57,9 @@ pub struct Row {
     pub net_efficiency: f32,
     /// (min-entropy - leak - overheads)/N with its sign, as far as it was measured.
     pub margin: f32,
-    /// The same on average, before any round: from the parameters alone.
+    /// The least of all margins that a run has to keep: 0 is where it begins to fail.
+    pub clearance: f32,
+    /// The margin on average, before any round: from the parameters alone.
     pub margin_predicted: f32,
     /// Error rate of the sample that was disclosed.
     pub qber_observed: f32,
@@ -102,6 +104,7 @@ impl Row {
             phase: String::new(),
             net_efficiency: 0.0,
             margin: none,
+            clearance: none,
             margin_predicted: none,
             qber_observed: none,
             qber_expected: none,
@@ -250,7 +253,8 @@ pub const COLUMNS: &[Column] = &[
     column!(Text detail, "", "the reason in words and numbers"),
     column!(Single net_efficiency, "bits a pair", "margin if it succeeded, else 0"),
     column!(Single margin, "bits a pair", "(min-entropy - leak - overheads)/N with its sign, of what happened"),
-    column!(Single margin_predicted, "bits a pair", "the same from the parameters alone, by averages and the planned f"),
+    column!(Single clearance, "bits a pair", "the least of all margins that a run has to keep: 0 is where it begins to fail"),
+    column!(Single margin_predicted, "bits a pair", "the margin from the parameters alone, by averages and the planned f"),
     column!(Single qber_observed, "", "error rate of the bits that were disclosed to estimate it"),
     column!(Single qber_expected, "", "error rate by the model of source and detectors"),
     column!(Single rounds, "", "decoding attempts of a block, on average"),

@@ -181,7 +181,10 @@ impl<'a> Runner<'a> {
         {
             row.qber_observed = estimate.observed() as f32;
         }
-        row.margin = self.margin(sample, run).map_or(f32::NAN, |margin| margin as f32);
+        if let Some(surplus) = self.surplus(sample, run) {
+            row.margin = (surplus / sample.parameters.record().num_pairs as f64) as f32;
+            row.clearance = self.clearance(sample, run, surplus) as f32;
+        }
         match &run.end {
             Ok(completed) => {
                 row.f = efficiency(&completed.amplified, sample).map_or(f32::NAN, |f| f as f32);
@@ -206,26 +209,45 @@ impl<'a> Runner<'a> {
         Ok(())
     }
 
-    /// What is left of the min-entropy after leak and overheads, over the pairs. Of a run that ended before its blocks
+    /// Rounds that both detected and none disclosed.
+    fn kept(&self, run: &Run) -> f64 {
+        let both = run.both_detected as f64;
+        both - (both * self.targets.record().test_fraction).floor()
+    }
+
+    /// The least of what the run had to keep above 0, in bits of each bit of a set: of `surplus`, and of what correcting a
+    /// bit would cost more at the threshold of the error rate than at the estimate's bound. Not below -f: that is the cost
+    /// where outcomes are random.
+    fn clearance(&self, sample: &Sample, run: &Run, surplus: f64) -> f64 {
+        let efficiency = self.targets.record().efficiency;
+        let left = surplus / (0.5 * self.kept(run)).max(1.0);
+        let below = run.estimate.map_or(left, |estimate| {
+            let forecast = Forecast::of(&sample.parameters, &self.targets);
+            let limit = forecast.qber_threshold(self.proof, &self.targets);
+            efficiency * (entropy(limit.min(0.5)) - entropy(estimate.upper.min(0.5)))
+        });
+        left.min(below).max(-efficiency)
+    }
+
+    /// What is left of the min-entropy after leak and overheads, in bits. Of a run that ended before its blocks
     /// were planned: with the rounds that were detected, and f h(Q) for the leak, f as planned and Q the sample's bound.
-    fn margin(&self, sample: &Sample, run: &Run) -> Option<f64> {
+    fn surplus(&self, sample: &Sample, run: &Run) -> Option<f64> {
         let record = sample.parameters.record();
         let pairs = record.num_pairs as f64;
         // Bob ends a transfer before his sets if not even a tag can be afforded.
-        if run.end.is_ok() || run.last == Topic::Sets {
-            return run.margin(pairs);
+        if run.end.is_ok() || matches!(run.last, Topic::Sets | Topic::Reconciliation | Topic::Amplification) {
+            return run.surplus_bits();
         }
         if matches!(run.end, Err(Abort::Count(_))) {
             return None;
         }
         let targets = self.targets.record();
-        let sampled = (run.both_detected as f64 * targets.test_fraction).floor();
-        let kept = run.both_detected as f64 - sampled;
+        let kept = self.kept(run);
         let bound = run.estimate.map_or(sample.parameters.coincidences().qber, |found| found.upper);
         let leak = targets.efficiency * entropy(bound.min(0.5)) * 0.5 * kept + TAG_BITS as f64;
         let memory = sample.parameters.memory();
         let bits = self.proof.min_entropy(memory, self.targets.epsilon(), pairs, kept, 0.5 * kept);
-        Some(Budget::new(bits, leak, self.targets.epsilon_pa()).surplus_bits() / pairs)
+        Some(Budget::new(bits, leak, self.targets.epsilon_pa()).surplus_bits())
     }
 }
 

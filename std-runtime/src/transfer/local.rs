@@ -64,18 +64,17 @@ pub struct Run {
 }
 
 impl Run {
-    /// What is left of the min-entropy after leak and hashing, over `pairs`; negative where it did not suffice. `None` if
-    /// the leak was not known yet when the run ended.
-    pub fn margin(&self, pairs: f64) -> Option<f64> {
-        let bits = match &self.end {
-            Ok(completed) => completed.amplified.budget.surplus_bits(),
+    /// Bits that are left of the min-entropy after leak and hashing; negative where it did not suffice. `None` if the leak
+    /// was not known yet when the run ended.
+    pub fn surplus_bits(&self) -> Option<f64> {
+        match &self.end {
+            Ok(completed) => Some(completed.amplified.budget.surplus_bits()),
             // The two bits that a string each would take are not spent.
             Err(Abort::EntropyDepleted(Inequality::Entropy { spent_bits, min_entropy_bits })) => {
-                min_entropy_bits - (spent_bits - 2.0)
+                Some(min_entropy_bits - (spent_bits - 2.0))
             }
-            Err(_) => return None,
-        };
-        Some(bits / pairs)
+            Err(_) => None,
+        }
     }
 }
 

@@ -348,7 +348,7 @@ impl Summary {
                 self.first_abort = self.first_abort.or(Some((index, *reason)));
             }
         }
-        if let Some(margin) = run.margin(self.pairs) {
+        if let Some(margin) = run.surplus_bits().map(|bits| bits / self.pairs) {
             self.margin.add(margin);
         }
     }

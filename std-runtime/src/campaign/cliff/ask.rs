@@ -1,6 +1,6 @@
 //! Whether a transfer would succeed, by the models.
 //!
-//! In: a model, inputs. Out: the margin there with its uncertainty, what that means, and how many pairs it would take. Real
+//! In: a model, inputs. Out: the clearance there with its uncertainty, what that means, and how many pairs it would take. Real
 //! samples can be run beside it.
 
 use std::ops::Range;
@@ -16,7 +16,7 @@ use crate::campaign::space::{Inputs, Space, TABLE, numbers};
 /// Deviations on either side of a 95 % interval.
 pub const SIDES: f64 = 1.96;
 
-/// What a margin's interval says.
+/// What a clearance's interval says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -50,7 +50,7 @@ impl Verdict {
     }
 }
 
-/// Pairs from which on the margin is above 0. `None`: not within the range that was sampled.
+/// Pairs from which on the clearance is above 0. `None`: not within the range that was sampled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Critical {
     /// By the mean.
@@ -66,11 +66,11 @@ pub struct Critical {
 pub struct Answer {
     /// What it comes to.
     pub verdict: Verdict,
-    /// Expected margin, bits a pair.
-    pub margin: f64,
+    /// Expected clearance, bits a pair.
+    pub clearance: f64,
     /// Its 95 % interval.
     pub interval: (f64, f64),
-    /// Probability that the margin is above 0.
+    /// Probability that the clearance is above 0.
     pub probability: f64,
     /// Pairs that it takes, everything else as it is.
     pub critical: Critical,
@@ -89,7 +89,7 @@ pub fn ask(model: &Model, space: &Space, inputs: &Inputs) -> Answer {
     });
     Answer {
         verdict: Verdict::of(at),
-        margin: at.mean,
+        clearance: at.mean,
         interval: (at.mean - SIDES * at.deviation(), at.mean + SIDES * at.deviation()),
         probability: above_zero(at),
         critical: critical(model, space, inputs),
@@ -103,7 +103,7 @@ pub const PAIRS: usize = 7;
 /// Numbers of pairs that are looked at.
 const STEPS: usize = 96;
 
-/// Pairs from which on the margin is above 0, everything else as in `inputs`.
+/// Pairs from which on the clearance is above 0, everything else as in `inputs`.
 pub fn critical(model: &Model, space: &Space, inputs: &Inputs) -> Critical {
     let axis = space.axes[PAIRS];
     let rows: Vec<_> = (0..=STEPS)
@@ -119,7 +119,7 @@ pub fn critical(model: &Model, space: &Space, inputs: &Inputs) -> Critical {
         let first = said.iter().rposition(|at| over(at) <= 0.0).map_or(0, |last| last + 1);
         let value = rows.get(first)?[PAIRS];
         let Some(before) = first.checked_sub(1) else { return Some(value) };
-        // Between the two the margin is taken for a line over the logarithm.
+        // Between the two the clearance is taken for a line over the logarithm.
         let (a, b) = (over(&said[before]), over(&said[first]));
         let part = -a / (b - a);
         Some(rows[before][PAIRS] * (value / rows[before][PAIRS]).powf(part))

@@ -1,6 +1,6 @@
 //! What models learn from.
 //!
-//! In: rows. Out: for each strategy the inputs and margins of samples that were run; for the guardrail all of them, and which
+//! In: rows. Out: for each strategy the inputs and clearances of samples that were run; for the guardrail all of them, and which
 //! succeeded. Samples that were not run are not looked at: what was foretold teaches nothing. Of the design a tenth, drawn by
 //! the seed, is kept apart for validation.
 
@@ -26,30 +26,30 @@ const PHASE: u64 = u64::from_be_bytes(*b"validate");
 pub struct Samples {
     /// Inputs, eight numbers each.
     pub inputs: Points,
-    /// Margins, bits a pair.
-    pub margins: Vec<f64>,
+    /// Clearances, bits a pair.
+    pub clearances: Vec<f64>,
 }
 
 impl Default for Samples {
     fn default() -> Self {
-        Self { inputs: Points::new(AXES), margins: Vec::new() }
+        Self { inputs: Points::new(AXES), clearances: Vec::new() }
     }
 }
 
 impl Samples {
     /// How many.
     pub fn len(&self) -> usize {
-        self.margins.len()
+        self.clearances.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.margins.is_empty()
+        self.clearances.is_empty()
     }
 
-    fn push(&mut self, inputs: &Inputs, margin: f32) {
+    fn push(&mut self, inputs: &Inputs, clearance: f32) {
         self.inputs.push(&numbers(inputs));
-        self.margins.push(margin.into());
+        self.clearances.push(clearance.into());
     }
 
     /// Both, one after the other.
@@ -57,7 +57,7 @@ impl Samples {
     pub fn with(&self, more: &Self) -> Self {
         let mut all = self.clone();
         more.inputs.rows().for_each(|row| all.inputs.push(row));
-        all.margins.extend(&more.margins);
+        all.clearances.extend(&more.clearances);
         all
     }
 }
@@ -99,9 +99,9 @@ impl Part {
         let [.., kind] = row.inputs;
         let of = STRATEGIES.iter().position(|&strategy| code(strategy) == kind);
         if let Some(samples) = of.and_then(|of| self.samples.get_mut(of))
-            && row.margin.is_finite()
+            && row.clearance.is_finite()
         {
-            samples.push(&row.inputs, row.margin);
+            samples.push(&row.inputs, row.clearance);
         }
     }
 

@@ -22,7 +22,7 @@ use crate::keyfile::{self, Access};
 pub const MODELS: &str = "models.json";
 
 /// Version of the file.
-pub const SCHEMA: u64 = 1;
+pub const SCHEMA: u64 = 2;
 
 const KIND: &str = "caligo models";
 
@@ -78,7 +78,7 @@ struct Seen {
     scaling: Scaling,
     hyper: Hyper,
     inputs: Points,
-    margins: Vec<f64>,
+    clearances: Vec<f64>,
 }
 
 /// Writes `trained`, of the campaign whose configuration has the hash `config_hash`, as a whole or not at all.
@@ -90,7 +90,7 @@ pub fn save(path: &Path, trained: &Trained, config_hash: &str) -> Result<(), Mod
         scaling: model.scaling().clone(),
         hyper: model.hyper().clone(),
         inputs: model.samples().inputs.clone(),
-        margins: model.samples().margins.clone(),
+        clearances: model.samples().clearances.clone(),
     };
     let of = |of: usize| OfStrategy {
         strategy: STRATEGIES[of].to_string(),
@@ -175,11 +175,14 @@ pub fn load(path: &Path, config_hash: &str, models: &Models) -> Result<Option<Tr
         };
         trained.validation[place] = of.validation;
         let Some(seen) = of.model else { continue };
-        let (points, margins) = (seen.inputs.len(), seen.margins.len());
-        if seen.inputs.dimension() != AXES || points != margins || seen.scaling.inputs() != AXES {
-            return Err(damaged("eight inputs and a margin a sample", format!("{points} and {margins}")));
+        let (points, clearances) = (seen.inputs.len(), seen.clearances.len());
+        if seen.inputs.dimension() != AXES || points != clearances || seen.scaling.inputs() != AXES {
+            return Err(damaged(
+                "eight inputs and a clearance a sample",
+                format!("{points} and {clearances}"),
+            ));
         }
-        let samples = Samples { inputs: seen.inputs, margins: seen.margins };
+        let samples = Samples { inputs: seen.inputs, clearances: seen.clearances };
         let model = Model::new(samples, seen.scaling, seen.hyper, models)
             .map_err(|e| damaged("a regular model", e.to_string()))?;
         trained.models[place] = Some(model);

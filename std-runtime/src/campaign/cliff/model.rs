@@ -1,6 +1,6 @@
-//! The margin of one strategy as a Gaussian process of eight numbers.
+//! The clearance of one strategy as a Gaussian process of eight numbers.
 //!
-//! In: samples, hyperparameters. Out: mean and variance of the margin anywhere. Up to some number of samples the process is
+//! In: samples, hyperparameters. Out: mean and variance of the clearance anywhere. Up to some number of samples the process is
 //! exact; one of more is made of the nearest samples of where one looks. GPUs would take the place of [`Gp`] here.
 
 use caligo_surrogate::fit::Effort;
@@ -54,16 +54,16 @@ impl Model {
         let points = scaling.all(&samples.inputs);
         let neighbours = models.neighbours as usize;
         let (exact, mean) = if samples.len() <= models.exact_points as usize {
-            let gp = Gp::new(&points, &samples.margins, hyper.clone(), None)?;
+            let gp = Gp::new(&points, &samples.clearances, hyper.clone(), None)?;
             let mean = gp.mean();
             (Some(gp), mean)
         } else {
             // Evenly out of all.
             let places: Vec<usize> = (0..MEAN_OF).map(|i| i * samples.len() / MEAN_OF).collect();
-            let margins: Vec<f64> = places.iter().map(|&i| samples.margins[i]).collect();
-            (None, Gp::new(&points.select(&places), &margins, hyper.clone(), None)?.mean())
+            let clearances: Vec<f64> = places.iter().map(|&i| samples.clearances[i]).collect();
+            (None, Gp::new(&points.select(&places), &clearances, hyper.clone(), None)?.mean())
         };
-        let local = Local::new(points, samples.margins.clone(), hyper, mean)?;
+        let local = Local::new(points, samples.clearances.clone(), hyper, mean)?;
         Ok(Self { scaling, local, exact, mean, neighbours, samples })
     }
 
@@ -90,7 +90,7 @@ impl Model {
         self.local.hyper()
     }
 
-    /// The margin far from all samples.
+    /// The clearance far from all samples.
     pub const fn mean(&self) -> f64 {
         self.mean
     }
@@ -98,6 +98,11 @@ impl Model {
     /// Where it is made of neighbours: what they are chosen from.
     pub const fn local(&self) -> &Local {
         &self.local
+    }
+
+    /// The whole, if it is exact.
+    pub const fn exact(&self) -> Option<&Gp> {
+        self.exact.as_ref()
     }
 
     /// Whether it is exact.
@@ -110,7 +115,7 @@ impl Model {
         self.exact.as_ref().map(Gp::condition)
     }
 
-    /// The margin, without noise, at each of `inputs`, eight numbers each.
+    /// The clearance, without noise, at each of `inputs`, eight numbers each.
     pub fn predict(&self, inputs: &Points) -> Vec<Prediction> {
         let points = self.scaling.all(inputs);
         match &self.exact {

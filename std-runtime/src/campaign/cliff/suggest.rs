@@ -1,6 +1,6 @@
 //! The samples of an iteration.
 //!
-//! In: models, a guardrail, iteration number. Out: inputs that can be run, near where the margin may be 0 and little is
+//! In: models, a guardrail, iteration number. Out: inputs that can be run, near where the clearance may be 0 and little is
 //! known, of both strategies by turns as they gain; and which of them are not worth a run.
 
 use std::time::Instant;
@@ -35,7 +35,7 @@ pub enum Decision {
 pub struct Suggestion {
     /// As they are recorded: the strategy's code is the last.
     pub inputs: Inputs,
-    /// Expected margin, bits a pair, those before it in the batch taken for seen.
+    /// Expected clearance, bits a pair, those before it in the batch taken for seen.
     pub mean: f64,
     /// Its deviation.
     pub deviation: f64,

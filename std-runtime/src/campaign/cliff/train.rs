@@ -26,13 +26,13 @@ pub const LEAST: usize = 20;
 pub struct Validation {
     /// Samples kept apart.
     pub samples: u64,
-    /// Root of the mean squared error of the margin, bits a pair.
+    /// Root of the mean squared error of the clearance, bits a pair.
     pub rmse: Option<f64>,
-    /// Standard deviation of their margins: the same of a model that knows nothing.
+    /// Standard deviation of their clearances: the same of a model that knows nothing.
     pub spread: Option<f64>,
     /// Mean of minus the logarithm of the density.
     pub nlpd: Option<f64>,
-    /// Part of margins inside the central 50 %, 90 % and 95 % intervals.
+    /// Part of clearances inside the central 50 %, 90 % and 95 % intervals.
     pub coverage: [Option<f64>; 3],
     /// Part whose sign the mean has.
     pub signs: Option<f64>,
@@ -87,7 +87,7 @@ pub struct Trained {
 /// Keeps what is drawn here apart from whatever else is drawn from the same seed.
 const PHASE: u64 = u64::from_be_bytes(*b"training");
 
-/// Margins that are possible, in bits a pair: a string cannot have more than half a bit of a pair, and no leak more than what
+/// Clearances that are possible, in bits a pair: a string cannot have more than half a bit of a pair, and no leak more than what
 /// was sent.
 pub const POSSIBLE: (f64, f64) = (-3.0, 1.0);
 
@@ -185,7 +185,7 @@ fn recover(
     };
     let known: Vec<&Hyper> = known.into_iter().collect();
     let fitted =
-        fit_from(&points, &training.margins, &known, effort(&campaign.models, campaign.seed ^ PHASE));
+        fit_from(&points, &training.clearances, &known, effort(&campaign.models, campaign.seed ^ PHASE));
     let mut tell = |seen: String, done: &str| {
         incidents.push(Incident { strategy: strategy.to_string(), seen, done: done.into() });
     };
@@ -194,7 +194,7 @@ fn recover(
         Err(why) => why,
     };
     tell(why, "hyperparameters of the prior instead of fitted ones");
-    let fixed = prior(&points, &training.margins);
+    let fixed = prior(&points, &training.clearances);
     let why = match attempt(training, fixed.clone()) {
         Ok(found) => return Some(found),
         Err(why) => why,
@@ -210,20 +210,20 @@ fn recover(
     }
 }
 
-/// Samples whose margin is within six times the median distance from the median.
+/// Samples whose clearance is within six times the median distance from the median.
 fn inliers(samples: &Samples) -> Samples {
     let median = |mut values: Vec<f64>| {
         values.sort_by(f64::total_cmp);
         values.get(values.len() / 2).copied().unwrap_or(0.0)
     };
-    let middle = median(samples.margins.clone());
-    let distance = median(samples.margins.iter().map(|margin| (margin - middle).abs()).collect());
+    let middle = median(samples.clearances.clone());
+    let distance = median(samples.clearances.iter().map(|clearance| (clearance - middle).abs()).collect());
     let places: Vec<usize> = (0..samples.len())
-        .filter(|&i| (samples.margins[i] - middle).abs() <= 6.0 * distance.max(1e-9))
+        .filter(|&i| (samples.clearances[i] - middle).abs() <= 6.0 * distance.max(1e-9))
         .collect();
     Samples {
         inputs: samples.inputs.select(&places),
-        margins: places.iter().map(|&i| samples.margins[i]).collect(),
+        clearances: places.iter().map(|&i| samples.clearances[i]).collect(),
     }
 }
 
@@ -235,7 +235,7 @@ fn implausible(model: &Model, validation: &Validation, probes: &Points) -> Optio
     let (low, high) = POSSIBLE;
     if let Some(at) = said.iter().find(|at| !(low..=high).contains(&at.mean)) {
         return Some(format!(
-            "a margin of {:.3} bits a pair is predicted, expected {low} to {high}",
+            "a clearance of {:.3} bits a pair is predicted, expected {low} to {high}",
             at.mean
         ));
     }
@@ -259,16 +259,19 @@ fn finite(value: f64) -> Option<f64> {
 /// How good `model` is on samples that it has not seen.
 pub fn validate(model: &Model, apart: &Samples) -> Validation {
     let said: Vec<Prediction> = model.predict(&apart.inputs);
-    let (margins, noise) = (&apart.margins, model.hyper().noise);
-    let n = margins.len() as f64;
-    let mean = margins.iter().sum::<f64>() / n;
-    let signs = said.iter().zip(margins).filter(|(at, margin)| (at.mean > 0.0) == (**margin > 0.0)).count();
+    let (clearances, noise) = (&apart.clearances, model.hyper().noise);
+    let n = clearances.len() as f64;
+    let mean = clearances.iter().sum::<f64>() / n;
+    let signs =
+        said.iter().zip(clearances).filter(|(at, clearance)| (at.mean > 0.0) == (**clearance > 0.0)).count();
     Validation {
-        samples: margins.len() as u64,
-        rmse: finite(root_mean_square(&said, margins)),
-        spread: finite((margins.iter().map(|margin| (margin - mean).powi(2)).sum::<f64>() / n).sqrt()),
-        nlpd: finite(negative_log_density(&said, margins, noise)),
-        coverage: LEVELS.map(|level| finite(coverage(&said, margins, noise, level))),
+        samples: clearances.len() as u64,
+        rmse: finite(root_mean_square(&said, clearances)),
+        spread: finite(
+            (clearances.iter().map(|clearance| (clearance - mean).powi(2)).sum::<f64>() / n).sqrt(),
+        ),
+        nlpd: finite(negative_log_density(&said, clearances, noise)),
+        coverage: LEVELS.map(|level| finite(coverage(&said, clearances, noise, level))),
         signs: finite(signs as f64 / n),
     }
 }
@@ -295,7 +298,7 @@ pub fn discriminate(forest: &Forest, apart: &Part, campaign: &Campaign) -> Discr
     }
 }
 
-/// Probability that the margin is above 0.
+/// Probability that the clearance is above 0.
 pub fn above_zero(at: Prediction) -> f64 {
     normal_tail(-at.mean / at.deviation())
 }

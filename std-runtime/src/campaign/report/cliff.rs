@@ -71,11 +71,11 @@ impl Map {
     }
 
     fn models(&self, page: &mut Page) {
-        page.heading("Models of the margin");
+        page.heading("Models of the clearance");
         page.text(
             "A Gaussian process for each strategy (Matern 5/2, one length scale a parameter, constant mean, noise) says what \
-             margin is to be expected anywhere, and how sure that is. The table has how good it was on a tenth of the design \
-             that it had not seen: root of the mean squared error beside the spread of the margins, and how many of them lay \
+             clearance is to be expected anywhere, and how sure that is. The table has how good it was on a tenth of the design \
+             that it had not seen: root of the mean squared error beside the spread of the clearances, and how many of them lay \
              in the intervals that were to hold 50, 90 and 95 %.",
         );
         self.validation(page);
@@ -87,8 +87,8 @@ impl Map {
     fn critical(&self, page: &mut Page) {
         page.heading("Pairs that it takes");
         page.text(format!(
-            "N_crit: the number of pairs from which on the margin is above 0, for a device with {} (medians of the samples \
-             that succeeded), whose fidelity makes the error rate. In brackets the ends by 95 % intervals of the margin: \
+            "N_crit: the number of pairs from which on the clearance is above 0, for a device with {} (medians of the samples \
+             that succeeded), whose fidelity makes the error rate. In brackets the ends by 95 % intervals of the clearance: \
              fewer are expected to fail, more to suffice. n_crit.csv has the same.",
             self.reference_text()
         ));
@@ -150,8 +150,11 @@ impl Map {
                 continue;
             }
             let names = [x, y].map(|of| TABLE[of].quantity.name());
-            let mut chart =
-                Chart::new(&format!("Margin 0: {} and {}", names[0], names[1]), self.axis(x), self.axis(y));
+            let mut chart = Chart::new(
+                &format!("Clearance 0: {} and {}", names[0], names[1]),
+                self.axis(x),
+                self.axis(y),
+            );
             for strategy in STRATEGIES {
                 let name = strategy.to_string();
                 let line = self.crossing(strategy, x, y, 0.0);
@@ -189,7 +192,7 @@ impl Map {
         let most = gain.iter().map(|(_, d, h)| d.abs() + h).fold(1e-4, f64::max);
         let side = |sign: f64| gain.iter().map(|(n, d, h)| (*n, d + sign * h)).collect();
         let chart = Chart::new(
-            "Margin of blind less that of baseline",
+            "Clearance of blind less that of baseline",
             self.axis(PAIRS),
             Axis::linear("bits a pair", -most, most),
         )
@@ -216,7 +219,7 @@ impl Map {
     }
 
     fn importance(&self, page: &mut Page) {
-        page.heading("What the margin depends on");
+        page.heading("What the clearance depends on");
         let [baseline, blind] = STRATEGIES.map(|strategy| self.trained.model(strategy).map(Model::lengths));
         let inverse = |lengths: &Option<[Option<f64>; 8]>, of: usize| {
             number(lengths.as_ref().and_then(|lengths| lengths[of]).map(|length| 1.0 / length), 4)
@@ -227,7 +230,7 @@ impl Map {
         page.table(&["parameter", "1/length scale, baseline", "blind"], rows.collect());
         page.text(
             "Length scales in standard deviations of the design (of logarithms, where the scale is logarithmic): the larger the \
-             inverse, the faster the margin changes. Near 0: it makes no difference.",
+             inverse, the faster the clearance changes. Near 0: it makes no difference.",
         );
     }
 
@@ -268,7 +271,7 @@ impl Map {
         page.figure(
             "doubt",
             &chart,
-            "Mean over the space of the probability that the sign of the margin is another.",
+            "Mean over the space of the probability that the sign of the clearance is another.",
         );
         let near = self.near.map(|(runs, near)| (runs > 0).then(|| 100.0 * near as f64 / runs as f64));
         page.text(format!(
@@ -345,7 +348,7 @@ impl Map {
         page.heading("How to read it");
         page.text(
             "Measure your error rate, round it up to the next line. Take at least the last number of pairs of your strategy's \
-             cell: it is where the lower end of a 95 % interval of the margin is above 0. Between the first and the last number \
+             cell: it is where the lower end of a 95 % interval of the clearance is above 0. Between the first and the last number \
              nothing is certain; with fewer than the first a run is expected to be in vain. For a device that differs from the reference ask: \
              caligo-run campaign ask --params FILE, and with --verify K run real samples.",
         );

@@ -176,7 +176,7 @@ impl Map {
         (0..count).map(at).collect()
     }
 
-    /// The margin of `strategy` where input `axis` takes `values`, with the other `changes` to the reference.
+    /// The clearance of `strategy` where input `axis` takes `values`, with the other `changes` to the reference.
     pub(super) fn along(
         &self,
         strategy: Strategy,
@@ -194,7 +194,7 @@ impl Map {
         model.predict(&points)
     }
 
-    /// Where the margin crosses 0 along `y` for each value of `x`, by the mean moved by `sides` deviations.
+    /// Where the clearance crosses 0 along `y` for each value of `x`, by the mean moved by `sides` deviations.
     pub(super) fn crossing(&self, strategy: Strategy, x: usize, y: usize, sides: f64) -> Vec<(f64, f64)> {
         let (xs, ys) = (self.steps(x, 41), self.steps(y, 81));
         let mut line = Vec::new();
@@ -270,7 +270,7 @@ pub(super) fn short(value: f64) -> String {
     }
 }
 
-/// Deviation of a margin that would be measured.
+/// Deviation of a clearance that would be measured.
 fn noisy(model: &Model, at: Prediction) -> f64 {
     (at.variance + model.hyper().noise).sqrt()
 }

@@ -234,7 +234,7 @@ mod tests {
         let file = encode("abc", &mut rows()).unwrap();
         assert!(refused(&file, "abd").contains("another campaign"));
         assert!(refused(b"PK\x03\x04 ...\n", "abc").contains("expected a shard"));
-        let text = String::from_utf8_lossy(&file).replacen("\"schema\":1", "\"schema\":2", 1);
-        assert!(refused(text.as_bytes(), "abc").contains("schema version 1, found 2"));
+        let text = String::from_utf8_lossy(&file).replacen("\"schema\":2", "\"schema\":3", 1);
+        assert!(refused(text.as_bytes(), "abc").contains("schema version 2, found 3"));
     }
 }

@@ -229,8 +229,8 @@ struct Verified {
     succeeded: u64,
     /// 95 %.
     interval: (f64, f64),
-    /// Mean margin of those that have one.
-    margin: Option<f64>,
+    /// Mean clearance of those that have one.
+    clearance: Option<f64>,
     infrastructure_failures: u64,
 }
 
@@ -295,9 +295,14 @@ fn verify(campaign: &Campaign, inputs: &Inputs, count: u64) -> anyhow::Result<Ve
     let runner = Runner::new(campaign, &libraries)?.of_chosen();
     let indices = verification(count);
     let source = Chosen::new(campaign, indices.start, vec![*inputs; count as usize]);
-    let mut found =
-        Verified { samples: 0, succeeded: 0, interval: (0.0, 1.0), margin: None, infrastructure_failures: 0 };
-    let mut margins = Vec::new();
+    let mut found = Verified {
+        samples: 0,
+        succeeded: 0,
+        interval: (0.0, 1.0),
+        clearance: None,
+        infrastructure_failures: 0,
+    };
+    let mut clearances = Vec::new();
     let conduct = Conduct::new(workers(None));
     stream(std::iter::once(indices), &source, &runner, conduct, &AtomicBool::new(false), |news| {
         if let News::Row(row) = news {
@@ -308,14 +313,14 @@ fn verify(campaign: &Campaign, inputs: &Inputs, count: u64) -> anyhow::Result<Ve
             }
             found.samples += u64::from(row.outcome != Outcome::Infrastructure);
             // Sums in the order of samples are the same however many threads there are.
-            margins.push((row.index, row.margin));
+            clearances.push((row.index, row.clearance));
         }
         Ok::<_, CampaignError>(())
     })?;
-    margins.retain(|(_, margin)| margin.is_finite());
-    margins.sort_by_key(|(index, _)| *index);
-    let sum: f64 = margins.iter().map(|(_, margin)| f64::from(*margin)).sum();
-    found.margin = (!margins.is_empty()).then(|| sum / margins.len() as f64);
+    clearances.retain(|(_, clearance)| clearance.is_finite());
+    clearances.sort_by_key(|(index, _)| *index);
+    let sum: f64 = clearances.iter().map(|(_, clearance)| f64::from(*clearance)).sum();
+    found.clearance = (!clearances.is_empty()).then(|| sum / clearances.len() as f64);
     if found.samples > 0 {
         found.interval = clopper_pearson(found.succeeded, found.samples, 0.95);
     }
@@ -329,11 +334,11 @@ fn answer_text(
     verified: Option<&Verified>,
     samples: usize,
 ) -> Result<String, std::fmt::Error> {
-    let Answer { verdict, margin, interval: (low, high), probability, critical, outside } = answer;
+    let Answer { verdict, clearance, interval: (low, high), probability, critical, outside } = answer;
     let mut text = format!("verdict           {}\n", verdict.name());
     writeln!(
         text,
-        "margin            {margin:.5} bits a pair (95 %: {low:.5} to {high:.5}), {strategy}, by {samples} samples"
+        "clearance            {clearance:.5} bits a pair (95 %: {low:.5} to {high:.5}), {strategy}, by {samples} samples"
     )?;
     writeln!(text, "  above 0         with probability {probability:.4}")?;
     if let Some(guardrail) = guardrail {
@@ -349,8 +354,8 @@ fn answer_text(
             "real samples      {} of {} succeeded (95 %: {low:.4} to {high:.4})",
             v.succeeded, v.samples
         )?;
-        if let Some(margin) = v.margin {
-            writeln!(text, "  mean margin     {margin:.5} bits a pair")?;
+        if let Some(clearance) = v.clearance {
+            writeln!(text, "  mean clearance     {clearance:.5} bits a pair")?;
         }
         if v.infrastructure_failures > 0 {
             writeln!(text, "  no result       {}", v.infrastructure_failures)?;

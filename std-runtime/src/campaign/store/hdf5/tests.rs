@@ -113,8 +113,8 @@ fn what_is_not_ours_is_named_and_kept() {
         refused("d.h5: ");
     }
     fs::write(&path, &whole).unwrap();
-    h5::File::open_rw(&path).unwrap().attr("schema").unwrap().write_scalar(&2u64).unwrap();
-    refused("expected schema version 1, found 2");
+    h5::File::open_rw(&path).unwrap().attr("schema").unwrap().write_scalar(&3u64).unwrap();
+    refused("expected schema version 2, found 3");
     fs::write(&path, &whole).unwrap();
     // More rows than shards: they may be all that is left of them.
     let fewer = Store::open(&dir.path().join("fewer"), &identity().hash(), 10).unwrap();
