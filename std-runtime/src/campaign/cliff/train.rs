@@ -12,8 +12,9 @@ use caligo_surrogate::scores::{area_under_curve, brier, coverage, negative_log_d
 use caligo_surrogate::{Hyper, Points, Scaling};
 use serde::{Deserialize, Serialize};
 
-use super::data::{Data, Part, STRATEGIES, Samples};
+use super::data::{Data, Ended, Part, STRATEGIES, Samples};
 use super::model::{Model, effort, logarithmic, spread};
+use crate::campaign::space::{AXES, code};
 use crate::config::Strategy;
 use crate::config::campaign::{Campaign, Models};
 
@@ -274,6 +275,50 @@ pub fn validate(model: &Model, apart: &Samples) -> Validation {
         coverage: LEVELS.map(|level| finite(coverage(&said, clearances, noise, level))),
         signs: finite(signs as f64 / n),
     }
+}
+
+/// How a map's calls agree with what runs do, each point having been run once or, better, some times.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Calls {
+    /// Points.
+    pub points: u64,
+    /// Their runs.
+    pub runs: u64,
+    /// Part of the runs that end otherwise than their point is called, each point counted once.
+    pub wrong: f64,
+    /// The least that a map can have: chance decides how runs of one point end. 0 if each was run once.
+    pub least: f64,
+}
+
+/// How the calls of `model`, that of `strategy`, agree with `ended`, where runs of a point follow each other.
+pub fn calls(model: &Model, strategy: Strategy, ended: &Ended) -> Calls {
+    let mut points = Points::new(AXES);
+    // Runs, and successes.
+    let mut found: Vec<[u64; 2]> = Vec::new();
+    let mut last: &[f64] = &[];
+    for (row, &succeeded) in ended.inputs.rows().zip(&ended.succeeded) {
+        if row[AXES] != f64::from(code(strategy)) {
+            continue;
+        }
+        if row != last {
+            points.push(&row[..AXES]);
+            found.push([0; 2]);
+            last = row;
+        }
+        if let Some([runs, successes]) = found.last_mut() {
+            *runs += 1;
+            *successes += u64::from(succeeded);
+        }
+    }
+    let mut calls = Calls { points: points.len() as u64, ..Calls::default() };
+    for (at, [runs, successes]) in model.predict(&points).iter().zip(found) {
+        let share = successes as f64 / runs as f64;
+        calls.runs += runs;
+        calls.wrong += if at.mean > 0.0 { 1.0 - share } else { share };
+        calls.least += share.min(1.0 - share);
+    }
+    let of = 1.0 / calls.points.max(1) as f64;
+    Calls { wrong: calls.wrong * of, least: calls.least * of, ..calls }
 }
 
 /// How good `forest` is on samples that it has not seen.

@@ -16,7 +16,9 @@ use crate::campaign::cliff::ask::{Answer, Critical, ask, verification};
 use crate::campaign::cliff::data::{Part, STRATEGIES};
 use crate::campaign::cliff::file::{self, MODELS};
 use crate::campaign::cliff::model::Model;
-use crate::campaign::cliff::train::{Discrimination, Trained, Validation, discriminate, validate};
+use crate::campaign::cliff::train::{
+    Calls, Discrimination, Trained, Validation, calls, discriminate, validate,
+};
 use crate::campaign::merge::{recorded, state_of};
 use crate::campaign::pipeline::{Conduct, News, stream};
 use crate::campaign::rows::Outcome;
@@ -106,11 +108,15 @@ pub(super) fn train(args: &TrainArgs) -> anyhow::Result<Ending> {
         .as_ref()
         .filter(|_| args.against.is_some())
         .map(|forest| discriminate(forest, &other, &campaign));
+    let called = |of: usize| {
+        let model = trained.models[of].as_ref().filter(|_| args.against.is_some())?;
+        Some(calls(model, STRATEGIES[of], &other.ended))
+    };
     print(&if args.json {
         let of = |of: usize| {
             let model = trained.models[of].as_ref();
             let samples = model.map(|model| model.samples().len());
-            json!({ "samples": samples, "validation": trained.validation[of], "against": against(of), "lengths": model.map(Model::lengths) })
+            json!({ "samples": samples, "validation": trained.validation[of], "against": against(of), "calls": called(of), "lengths": model.map(Model::lengths) })
         };
         let value = json!({
             "models": dir.join(MODELS),
@@ -122,7 +128,7 @@ pub(super) fn train(args: &TrainArgs) -> anyhow::Result<Ending> {
         });
         serde_json::to_string_pretty(&value)? + "\n"
     } else {
-        describe(&trained, dir, [against(0), against(1)], judged)?
+        describe(&trained, dir, [0, 1].map(|of| against(of).zip(called(of))), judged)?
     })?;
     Ok(Ending::Success)
 }
@@ -130,7 +136,7 @@ pub(super) fn train(args: &TrainArgs) -> anyhow::Result<Ending> {
 fn describe(
     trained: &Trained,
     dir: &Path,
-    against: [Option<Validation>; 2],
+    against: [Option<(Validation, Calls)>; 2],
     judged: Option<Discrimination>,
 ) -> Result<String, std::fmt::Error> {
     let mut text = format!("models            {}\n", dir.join(MODELS).display());
@@ -144,7 +150,9 @@ fn describe(
         };
         let kind = if model.is_exact() { "exact" } else { "of nearest samples" };
         writeln!(text, "{strategy:<17} {} samples, {kind}", model.samples().len())?;
-        for (name, v) in [("kept apart", Some(trained.validation[of])), ("the others", against[of])] {
+        for (name, v) in
+            [("kept apart", Some(trained.validation[of])), ("the others", against[of].map(|(v, _)| v))]
+        {
             let Some(v) = v else { continue };
             writeln!(
                 text,
@@ -159,6 +167,16 @@ fn describe(
                 text,
                 "    intervals     50 %: {half}, 90 %: {most}, 95 %: {nearly}; -log density {}",
                 shown(v.nlpd, 3)
+            )?;
+        }
+        if let Some((_, c)) = against[of] {
+            writeln!(
+                text,
+                "    calls         {} points, {} runs: {:.2} % end otherwise than called, at least {:.2} % of any map",
+                c.points,
+                c.runs,
+                100.0 * c.wrong,
+                100.0 * c.least
             )?;
         }
     }
