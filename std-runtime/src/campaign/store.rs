@@ -280,6 +280,11 @@ impl Store {
         Ok(())
     }
 
+    /// N.
+    pub const fn samples(&self) -> u64 {
+        self.samples
+    }
+
     /// The first sample that has no result; N if all have.
     pub fn cursor(&self) -> u64 {
         let full = self.done.iter().take_while(|&&word| word == u64::MAX).count() as u64 * 64;

@@ -227,7 +227,10 @@ pub fn learn(
     let log = Log::new(dir.join(LOG));
     let stop_file = dir.join(STOP);
     remove(&stop_file)?;
-    let mut chosen = folder.store(Phase::Active, campaign.active.iterations * campaign.active.batch)?;
+    // What was chosen in later iterations than are asked for stays.
+    let had = folder.all(Phase::Active)?.samples();
+    let samples = had.max(campaign.active.iterations * campaign.active.batch);
+    let mut chosen = folder.store(Phase::Active, samples)?;
     folder.enter(Phase::Active)?;
     let pool = ThreadPoolBuilder::new().num_threads(conduct.workers).build()?;
     log.write(
