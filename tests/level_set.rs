@@ -1,10 +1,11 @@
 //! Batches for a level set, and forests.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use caligo_surrogate::acquire::{Arm, Choice, Search, Straddle, choose, doubt, straddle};
+use caligo_surrogate::acquire::{Arm, Choice, Search, Straddle, choose, doubt, normal_tail, straddle};
 use caligo_surrogate::forest::{Forest, Options};
 use caligo_surrogate::gp::Gp;
 use caligo_surrogate::local::Local;
+use caligo_surrogate::reduce::{self, Field, Reduction};
 use caligo_surrogate::scores::{area_under_curve, brier};
 use caligo_surrogate::{Draws, Hyper, Points};
 
@@ -92,16 +93,97 @@ fn the_level_set_is_found_with_fewer_points() {
     };
     let (mut active, mut chance) = (local(12), local(12));
     let candidates = square(400, 31);
+    let mut reduced = local(12);
     for round in 0..4 {
         let mut arms = [Arm { local: active.clone(), bounds: &BOUNDS, candidates: &candidates }];
         let found = choose(&mut arms, Search { batch: 6, seed: round, ..Search::default() }, &stay).unwrap();
         found.iter().for_each(|c| active.push(&c.point, circle(&c.point)));
+        let field = Field { exact: None, local: &reduced, points: &candidates };
+        let found = reduce::choose(&[field], Reduction { batch: 6, ..Reduction::default() }).unwrap();
+        found.iter().for_each(|c| reduced.push(&c.point, circle(&c.point)));
         square(6, 100 + round).rows().for_each(|x| chance.push(x, circle(x)));
     }
+    let by_reduction = wrong(&reduced);
     let (by_choice, by_chance) = (wrong(&active), wrong(&chance));
     assert!(2 * by_choice < by_chance, "{by_choice} of 4000 against {by_chance}");
+    assert!(2 * by_reduction < by_chance, "{by_reduction} of 4000 against {by_chance}");
     let doubts = [&active, &chance].map(|local| doubt(&local.predict(&map, 60)));
     assert!(doubts[0] < doubts[1], "{doubts:?}");
+}
+
+/// What a look takes of the doubt, by looks: the process is made anew with each value that may be seen.
+#[test]
+fn expected_reductions_are_means_over_what_may_be_seen() {
+    let points = square(12, 3);
+    let values: Vec<f64> = points.rows().map(circle).collect();
+    let hyper = Hyper { lengths: vec![0.8, 0.8], signal: 0.5, noise: 0.01 };
+    let gp = Gp::new(&points, &values, hyper.clone(), None).unwrap();
+    let known = Local::new(points.clone(), values.clone(), hyper.clone(), gp.mean()).unwrap();
+    let probes = square(40, 9);
+    let doubt = |gp: &Gp| {
+        let p = |mean: f64, deviation: f64| normal_tail(mean / deviation);
+        let of = gp.predict(&probes).into_iter().map(|at| p(at.mean, at.deviation()));
+        of.map(|p| p * (1.0 - p)).sum::<f64>() / probes.len() as f64
+    };
+    let by_looks = |x: &[f64]| {
+        let at = gp.slopes(x).at;
+        let deviation = (at.variance + hyper.noise).sqrt();
+        let (mut sum, mut weights) = (0.0, 0.0);
+        for step in -60..=60 {
+            let z = f64::from(step) / 10.0;
+            let (mut points, mut values) = (points.clone(), values.clone());
+            points.push(x);
+            values.push(at.mean + z * deviation);
+            let seen = Gp::new(&points, &values, hyper.clone(), Some(gp.mean())).unwrap();
+            let weight = (-0.5 * z * z).exp();
+            sum += weight * doubt(&seen);
+            weights += weight;
+        }
+        doubt(&gp) - sum / weights
+    };
+    let gains: Vec<f64> = probes.rows().map(by_looks).collect();
+    let most = gains.iter().copied().fold(0.0, f64::max);
+    // The whole, and its neighbours when these are all.
+    for exact in [Some(&gp), None] {
+        let field = Field { exact, local: &known, points: &probes };
+        let with = Reduction { batch: 3, candidates: 40, neighbours: 12 };
+        let found = reduce::choose(&[field], with).unwrap();
+        assert!((found[0].value - most).abs() < 1e-3 * most, "{} against {most}", found[0].value);
+        let place = probes.rows().position(|row| row == found[0].point).unwrap();
+        assert!((gains[place] - most).abs() < 1e-3 * most);
+        // The second as if the first had been seen where its mean is.
+        let (mut more, mut both) = (points.clone(), values.clone());
+        more.push(&found[0].point);
+        both.push(found[0].at.mean);
+        let seen = Gp::new(&more, &both, hyper.clone(), Some(gp.mean())).unwrap();
+        let next = Local::new(more, both, hyper.clone(), gp.mean()).unwrap();
+        let field = Field { exact: Some(&seen), local: &next, points: &probes };
+        let again = reduce::choose(&[field], Reduction { batch: 1, ..with }).unwrap();
+        assert_eq!(found[1].point, again[0].point);
+        assert!((found[1].value - again[0].value).abs() < 1e-3 * again[0].value);
+        assert!((found[1].at.variance - again[0].at.variance).abs() < 1e-6 && found[1].value < most);
+    }
+}
+
+#[test]
+fn reducing_batches_spread_and_do_not_depend_on_threads() {
+    let (known, points) = (local(12), square(500, 9));
+    let field = || Field { exact: None, local: &known, points: &points };
+    for arms in [1, 2] {
+        let fields: Vec<Field<'_>> = (0..arms).map(|_| field()).collect();
+        let find = || reduce::choose(&fields, Reduction::default()).unwrap();
+        let found = find();
+        assert_eq!(found.len(), 16);
+        assert!(least_distance(&found) > 0.08, "{arms} arms: {}", least_distance(&found));
+        let alone = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        assert_eq!(alone.install(find), found);
+        // Equal functions share the batch.
+        assert!(arms == 1 || found.iter().filter(|c| c.arm == 0).count() == 8);
+    }
+    // No more than there are.
+    let few = square(5, 9);
+    let field = Field { exact: None, local: &known, points: &few };
+    assert_eq!(reduce::choose(&[field], Reduction::default()).unwrap().len(), 5);
 }
 
 /// Success with probability .97 or .03 in a corner of the cube; two of five features matter.

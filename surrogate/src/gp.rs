@@ -7,8 +7,9 @@
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt;
 use faer::linalg::cholesky::llt::factor::LltRegularization;
+use faer::linalg::matmul::matmul;
 use faer::linalg::triangular_solve::{solve_lower_triangular_in_place, solve_upper_triangular_in_place};
-use faer::{Mat, MatMut, MatRef, Par, Spec};
+use faer::{Accum, Mat, MatMut, MatRef, Par, Spec};
 use rayon::prelude::*;
 
 use crate::matern::{Hyper, Scaled, correlation, correlation_and_slope};
@@ -75,6 +76,17 @@ pub struct Slopes {
     pub variance: Vec<f64>,
 }
 
+/// A function at some points, and how some of them hang together with all.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Covariances {
+    /// The function at each point.
+    pub at: Vec<Prediction>,
+    /// Which points.
+    pub places: Vec<usize>,
+    /// Covariances of each of them with all points.
+    pub between: Vec<Vec<f64>>,
+}
+
 /// What is tried, over the signal's variance, before a matrix is called singular.
 const JITTERS: [f64; 4] = [0.0, 1e-10, 1e-8, 1e-6];
 
@@ -137,31 +149,101 @@ impl Gp {
     }
 
     /// Covariances of the points seen with point `j` of `others`.
-    fn covariances(&self, others: &Scaled, j: usize, to: &mut [f64]) {
+    fn covariances_with(&self, others: &Scaled, j: usize, to: &mut [f64]) {
         self.points.squares(0, others, j, to);
         to.iter_mut().for_each(|value| *value = self.hyper.signal * correlation(*value));
     }
 
     /// The function at each of `points`.
     pub fn predict(&self, points: &Points) -> Vec<Prediction> {
-        let others = Scaled::new(points, &self.hyper.lengths);
-        let n = self.len();
-        let starts: Vec<usize> = (0..points.len()).step_by(TOGETHER).collect();
-        let block = |&start: &usize| {
-            let count = TOGETHER.min(points.len() - start);
-            let mut columns = vec![0.0; n * count];
-            let mut means = Vec::with_capacity(count);
-            for (j, column) in columns.chunks_exact_mut(n).enumerate() {
-                self.covariances(&others, start + j, column);
-                means.push(self.mean + dot(column, &self.weights));
-            }
-            let right = MatMut::from_column_major_slice_mut(&mut columns, n, count);
-            solve_lower_triangular_in_place(self.lower(), right, Par::Seq);
-            let of =
-                |(column, mean): (&[f64], f64)| Prediction { mean, variance: self.left(dot(column, column)) };
-            columns.chunks_exact(n).zip(means).map(of).collect::<Vec<_>>()
-        };
+        let (others, starts) = self.blocks(points);
+        let block = |&start: &usize| self.block(&others, start).0;
         starts.par_iter().flat_map_iter(block).collect()
+    }
+
+    /// The function at each of `points`, and its covariances between each of those at `places` and all of them.
+    pub fn covariances(&self, points: &Points, places: &dyn Fn(&[Prediction]) -> Vec<usize>) -> Covariances {
+        let (others, starts) = self.blocks(points);
+        let blocks: Vec<_> = starts.par_iter().map(|&start| self.block(&others, start)).collect();
+        let (mut at, mut columns) = (Vec::with_capacity(points.len()), Vec::with_capacity(blocks.len()));
+        for (said, block) in blocks {
+            at.extend(said);
+            columns.push(block);
+        }
+        let places = places(&at);
+        let n = self.len();
+        let of = |places: &[usize]| {
+            let mut some = Vec::with_capacity(n * places.len());
+            places.iter().for_each(|&i| {
+                some.extend_from_slice(&columns[i / TOGETHER][i % TOGETHER * n..][..n]);
+            });
+            let some = MatRef::from_column_major_slice(&some, n, places.len());
+            let mut found = vec![Vec::with_capacity(points.len()); places.len()];
+            for block in &columns {
+                let count = block.len() / n;
+                let mut explained = Mat::<f64>::zeros(count, places.len());
+                let block = MatRef::from_column_major_slice(block, n, count);
+                matmul(explained.as_mut(), Accum::Replace, block.transpose(), some, 1.0, Par::Seq);
+                found.iter_mut().enumerate().for_each(|(k, row)| row.extend(explained.col(k).iter()));
+            }
+            let mut squares = vec![0.0; points.len()];
+            for (row, &i) in found.iter_mut().zip(places) {
+                others.squares(0, &others, i, &mut squares);
+                for (value, &square) in row.iter_mut().zip(&squares) {
+                    *value = self.hyper.signal * correlation(square) - *value;
+                }
+            }
+            found
+        };
+        let between = places.par_chunks(TOGETHER).flat_map_iter(of).collect();
+        Covariances { at, places, between }
+    }
+
+    /// Covariances of the function at `point` with it at each of `points`.
+    pub(crate) fn covariances_of(&self, point: &[f64], points: &Points) -> Vec<f64> {
+        let n = self.len();
+        let centre = Scaled::new(&Points::of([point]), &self.hyper.lengths);
+        let mut known = vec![0.0; n];
+        self.covariances_with(&centre, 0, &mut known);
+        for lower in [true, false] {
+            let right = MatMut::from_column_major_slice_mut(&mut known, n, 1);
+            if lower {
+                solve_lower_triangular_in_place(self.lower(), right, Par::Seq);
+            } else {
+                solve_upper_triangular_in_place(self.lower().transpose(), right, Par::Seq);
+            }
+        }
+        let others = Scaled::new(points, &self.hyper.lengths);
+        let mut found = vec![0.0; points.len()];
+        others.squares(0, &centre, 0, &mut found);
+        let mut column = vec![0.0; n];
+        for (j, value) in found.iter_mut().enumerate() {
+            self.covariances_with(&others, j, &mut column);
+            *value = self.hyper.signal * correlation(*value) - dot(&column, &known);
+        }
+        found
+    }
+
+    /// Scaled points, and where blocks of them begin.
+    fn blocks(&self, points: &Points) -> (Scaled, Vec<usize>) {
+        (Scaled::new(points, &self.hyper.lengths), (0..points.len()).step_by(TOGETHER).collect())
+    }
+
+    /// The function at a block of points, and the inverse factor times their covariances with what was seen.
+    fn block(&self, others: &Scaled, start: usize) -> (Vec<Prediction>, Vec<f64>) {
+        let n = self.len();
+        let count = TOGETHER.min(others.len() - start);
+        let mut columns = vec![0.0; n * count];
+        let mut means = Vec::with_capacity(count);
+        for (j, column) in columns.chunks_exact_mut(n).enumerate() {
+            self.covariances_with(others, start + j, column);
+            means.push(self.mean + dot(column, &self.weights));
+        }
+        let right = MatMut::from_column_major_slice_mut(&mut columns, n, count);
+        solve_lower_triangular_in_place(self.lower(), right, Par::Seq);
+        let of =
+            |(column, mean): (&[f64], f64)| Prediction { mean, variance: self.left(dot(column, column)) };
+        (columns.chunks_exact(n).zip(means).map(of).collect(), columns)
     }
 
     /// What is left of the signal's variance once `explained` is known.
@@ -212,7 +294,7 @@ impl Gp {
         let mut columns = vec![0.0; n * count];
         let mut means = Vec::with_capacity(count);
         for (j, column) in columns.chunks_exact_mut(n).enumerate() {
-            self.covariances(&others, j, column);
+            self.covariances_with(&others, j, column);
             means.push(self.mean + dot(column, &self.weights));
         }
         let right = MatMut::from_column_major_slice_mut(&mut columns, n, count);

@@ -9,6 +9,7 @@
 //! * [`fit`]: hyperparameters by their posterior mode.
 //! * [`local`]: the same process seen from the nearest neighbours of where one looks (Vecchia), for many points.
 //! * [`acquire`]: the straddle heuristic, and batches of points chosen by it.
+//! * [`reduce`]: batches of points that are expected to leave least doubt.
 //! * [`forest`]: random forests that give calibrated probabilities.
 //! * [`scores`]: how good predictions were.
 //! * [`minimise`]: a smooth function in a box.
@@ -22,6 +23,7 @@ pub mod local;
 pub mod matern;
 pub mod minimise;
 pub mod points;
+pub mod reduce;
 pub mod scores;
 
 pub use gp::{Gp, GpError};

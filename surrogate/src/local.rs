@@ -7,7 +7,7 @@
 
 use rayon::prelude::*;
 
-use crate::gp::{Gp, GpError, Prediction};
+use crate::gp::{Covariances, Gp, GpError, Prediction};
 use crate::matern::{Hyper, Scaled};
 use crate::points::Points;
 
@@ -95,5 +95,26 @@ impl Local {
             self.around(point, count).map_or(unseen, |gp| gp.slopes(point).at)
         };
         (0..points.len()).into_par_iter().map(of).collect()
+    }
+
+    /// The function at each of `points`, by its own `count` neighbours, and its covariances between each of those at `places`
+    /// and all of them, by the neighbours of the former.
+    ///
+    /// # Errors
+    /// [`GpError::IllConditioned`].
+    pub fn covariances(
+        &self,
+        points: &Points,
+        places: &dyn Fn(&[Prediction]) -> Vec<usize>,
+        count: usize,
+    ) -> Result<Covariances, GpError> {
+        let at = self.predict(points, count);
+        let places = places(&at);
+        let of = |&place: &usize| {
+            let point = points.row(place);
+            Ok(self.around(point, count)?.covariances_of(point, points))
+        };
+        let between = places.par_iter().map(of).collect::<Result<_, GpError>>()?;
+        Ok(Covariances { at, places, between })
     }
 }

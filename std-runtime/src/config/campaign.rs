@@ -77,6 +77,17 @@ impl Default for Models {
     }
 }
 
+/// What makes a sample worth its run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acquisition {
+    /// 1.96 sigma - |mu| (Bryan et al. 2005).
+    Straddle,
+    /// The same with a factor that is drawn (Inatsu et al. 2024).
+    RandomisedStraddle,
+    /// What it is expected to take of the doubt about the sign, all over the space (Bect et al. 2012).
+    UncertaintyReduction,
+}
+
 /// How models choose samples.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Active {
@@ -84,8 +95,8 @@ pub struct Active {
     pub iterations: u64,
     /// Samples of each.
     pub batch: u64,
-    /// Whether the straddle's factor is drawn.
-    pub randomised: bool,
+    /// What makes a sample worth its run.
+    pub acquisition: Acquisition,
     /// Iterations between two fits.
     pub refit_every: u64,
     /// Expected error of the map at which it ends; 0 for never.
@@ -105,7 +116,7 @@ impl Default for Active {
         Self {
             iterations: 20,
             batch: 16,
-            randomised: false,
+            acquisition: Acquisition::UncertaintyReduction,
             refit_every: 5,
             uncertainty: 0.0,
             guardrail: true,
@@ -125,6 +136,7 @@ impl Campaign {
             seed: 42,
             method: Method::LatinHypercube,
             given_assignment: None,
+            repeats: 1,
             infeasible: Infeasible::Record,
             attempts: 10_000,
             proof: Proof::StrongConverse,
@@ -136,7 +148,6 @@ impl Campaign {
             warnings: Vec::new(),
         }
     }
-            repeats: 1,
 
     /// Reads `path`.
     ///

@@ -5,8 +5,9 @@
 
 use std::time::Instant;
 
-use caligo_surrogate::GpError;
 use caligo_surrogate::acquire::{Arm, Choice, Search, Straddle, choose, doubt};
+use caligo_surrogate::reduce::{self, Field, Reduction};
+use caligo_surrogate::{GpError, Points};
 use serde::{Deserialize, Serialize};
 
 use super::data::STRATEGIES;
@@ -15,7 +16,7 @@ use super::train::Trained;
 use crate::campaign::space::{AXES, DIMENSIONS, Inputs, Space, TABLE, code, numbers};
 use crate::channel::mix;
 use crate::config::Strategy;
-use crate::config::campaign::Campaign;
+use crate::config::campaign::{Acquisition, Campaign};
 
 /// What becomes of a suggestion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +93,46 @@ pub fn expected_error(campaign: &Campaign, model: &Model) -> f64 {
     doubt(&model.local().predict(&model.scaling().all(&points), campaign.models.neighbours as usize))
 }
 
+/// A batch by the straddle.
+fn straddled(
+    campaign: &Campaign,
+    models: &[(Strategy, &Model)],
+    candidates: &[Points],
+    straddle: Straddle,
+    seed: u64,
+) -> Result<Vec<Choice>, GpError> {
+    let space = &campaign.space;
+    let ends = |model: &Model| -> Vec<(f64, f64)> {
+        let at = |ends: [f64; AXES]| {
+            let mut coordinates = Vec::new();
+            model.scaling().coordinates(&ends, &mut coordinates);
+            coordinates
+        };
+        at(space.axes.map(|axis| axis.low)).into_iter().zip(at(space.axes.map(|axis| axis.high))).collect()
+    };
+    let bounds: Vec<_> = models.iter().map(|(_, model)| ends(model)).collect();
+    let mut arms: Vec<Arm<'_>> = models
+        .iter()
+        .zip(bounds.iter().zip(candidates))
+        .map(|((_, model), (bounds, candidates))| Arm { local: model.local().clone(), bounds, candidates })
+        .collect();
+    let search = Search {
+        batch: campaign.active.batch as usize,
+        straddle,
+        neighbours: campaign.models.neighbours as usize,
+        seed,
+        ..Search::default()
+    };
+    let snap = |arm: usize, coordinates: &[f64]| {
+        let Some((strategy, model)) = models.get(arm) else { return coordinates.to_vec() };
+        let inputs = snapped(space, *strategy, model, coordinates);
+        let mut back = Vec::new();
+        model.scaling().coordinates(&numbers(&inputs), &mut back);
+        back
+    };
+    choose(&mut arms, search, &snap)
+}
+
 /// Chooses the samples of iteration `number`; the guardrail is asked if `guarded`.
 ///
 /// # Errors
@@ -110,37 +151,26 @@ pub fn suggest(
         .filter(|strategy| space.strategies.contains(strategy))
         .filter_map(|&strategy| Some((strategy, trained.model(strategy)?)))
         .collect();
-    let ends = |model: &Model| -> Vec<(f64, f64)> {
-        let at = |ends: [f64; AXES]| {
-            let mut coordinates = Vec::new();
-            model.scaling().coordinates(&ends, &mut coordinates);
-            coordinates
-        };
-        at(space.axes.map(|axis| axis.low)).into_iter().zip(at(space.axes.map(|axis| axis.high))).collect()
-    };
-    let bounds: Vec<_> = models.iter().map(|(_, model)| ends(model)).collect();
     let points = spread(space, seed, CANDIDATES);
     let candidates: Vec<_> = models.iter().map(|(_, model)| model.scaling().all(&points)).collect();
-    let mut arms: Vec<Arm<'_>> = models
-        .iter()
-        .zip(bounds.iter().zip(&candidates))
-        .map(|((_, model), (bounds, candidates))| Arm { local: model.local().clone(), bounds, candidates })
-        .collect();
-    let search = Search {
-        batch: campaign.active.batch as usize,
-        straddle: if campaign.active.randomised { Straddle::Randomised } else { Straddle::Fixed(1.96) },
-        neighbours: campaign.models.neighbours as usize,
-        seed,
-        ..Search::default()
+    let chosen = match campaign.active.acquisition {
+        Acquisition::UncertaintyReduction => {
+            let mut fields = Vec::with_capacity(models.len());
+            for ((_, model), points) in models.iter().zip(&candidates) {
+                fields.push(Field { exact: model.exact(), local: model.local(), points });
+            }
+            let with = Reduction {
+                batch: campaign.active.batch as usize,
+                neighbours: campaign.models.neighbours as usize,
+                ..Reduction::default()
+            };
+            reduce::choose(&fields, with)?
+        }
+        Acquisition::Straddle => straddled(campaign, &models, &candidates, Straddle::Fixed(1.96), seed)?,
+        Acquisition::RandomisedStraddle => {
+            straddled(campaign, &models, &candidates, Straddle::Randomised, seed)?
+        }
     };
-    let snap = |arm: usize, coordinates: &[f64]| {
-        let Some((strategy, model)) = models.get(arm) else { return coordinates.to_vec() };
-        let inputs = snapped(space, *strategy, model, coordinates);
-        let mut back = Vec::new();
-        model.scaling().coordinates(&numbers(&inputs), &mut back);
-        back
-    };
-    let chosen = choose(&mut arms, search, &snap)?;
     let first = number * campaign.active.batch;
     let suggestion = |(place, choice): (usize, Choice)| {
         let (strategy, model) = models.get(choice.arm)?;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::super::yaml::{Raw, Section};
 use super::super::{ConfigError, Strategy};
-use super::{Campaign, MAX_SAMPLES};
+use super::{Acquisition, Campaign, MAX_SAMPLES};
 use crate::campaign::design::{Assignment, Infeasible, Method};
 use crate::campaign::space::{Axis, MAX_SHAPE, Scale, TABLE};
 
@@ -208,7 +208,8 @@ const PHASE2: &[Key] = &[
     ),
 ];
 
-const STRADDLES: [bool; 2] = [false, true];
+const ACQUISITIONS: [Acquisition; 3] =
+    [Acquisition::Straddle, Acquisition::RandomisedStraddle, Acquisition::UncertaintyReduction];
 const SWITCH: [bool; 2] = [true, false];
 
 const PHASE3: &[Key] = &[
@@ -225,11 +226,12 @@ const PHASE3: &[Key] = &[
     choice(
         "acquisition",
         Kind::Word {
-            of: &["straddle", "randomised_straddle"],
-            get: |c| place(&STRADDLES, &c.active.randomised),
-            set: |c, at| put(&mut c.active.randomised, &STRADDLES, at),
+            of: &["straddle", "randomised_straddle", "uncertainty_reduction"],
+            get: |c| place(&ACQUISITIONS, &c.active.acquisition),
+            set: |c, at| put(&mut c.active.acquisition, &ACQUISITIONS, at),
         },
-        "1.96 sigma - |mu|, or with a factor that is drawn for each sample.",
+        "1.96 sigma - |mu|; the same with a factor that is drawn for each sample; or by what is expected to leave least doubt \
+         about the sign all over the space.",
     ),
     choice(
         "refit_every",
