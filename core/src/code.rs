@@ -395,7 +395,9 @@ impl Code<'_> {
         }
         match self {
             Self::Qc(code) => {
-                let (row, lane) = (check / code.z, check % code.z);
+                let (Some(row), Some(lane)) = (check.checked_div(code.z), check.checked_rem(code.z)) else {
+                    return;
+                };
                 for c in code.row(row) {
                     visit(c.column as usize * code.z + (lane + c.shift as usize) % code.z);
                 }

@@ -80,13 +80,16 @@
 //! | [`decode::sliced::alphabet::Sturdy`] | 1872 | 14976 |
 //! | [`decode::sliced::alphabet::Steady`] | 1872 | 14976 |
 //!
-//! On a small core ([`decode::Compact::words`], [`reconcile::Alice::words`], [`reconcile::Bob::words`]), bytes:
+//! On a small core ([`decode::Compact::words`], [`decode::Packed::words`], [`reconcile::Alice::words`],
+//! [`reconcile::Bob::words`]), bytes:
 //!
 //! | what | bytes |
 //! |---|---|
 //! | [`decode::Compact`], its state | 12192 |
+//! | [`decode::Packed`], its state | 21824 |
 //! | frame, two masks, syndrome, decision | 2304 |
-//! | one block, all of it | 14496 |
+//! | one block with [`decode::Compact`], all of it | 14496 |
+//! | one block with [`decode::Packed`], all of it | 24128 |
 //! | [`reconcile::Alice`], two blocks in flight | 7168 |
 //! | [`reconcile::Bob`], two blocks in flight | 7168 |
 //!

@@ -34,6 +34,9 @@ impl Corrected {
         Self { units, offset, limit }
     }
 
+    /// The default, in constants.
+    pub(super) const STANDARD: Self = Self::new(12, 7, 127);
+
     /// Correction at zero, in units.
     pub const fn offset(&self) -> u8 {
         self.offset
@@ -47,7 +50,7 @@ impl Corrected {
 
 impl Default for Corrected {
     fn default() -> Self {
-        Self::new(12, 7, 127)
+        Self::STANDARD
     }
 }
 
