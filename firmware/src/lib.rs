@@ -1,5 +1,5 @@
-//! What the image does, the same on a host: random blocks through encoder and small-core decoder, then whole sessions of both
-//! machines. All it says but counts of instructions and bytes is a function of the code, so that it can be compared.
+//! What the image does, the same on a host: random blocks through encoder and the decoders for small cores, then whole sessions of
+//! both machines. All it says but counts of instructions and bytes is a function of the code, so that it can be compared.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -7,11 +7,13 @@ mod blocks;
 mod random;
 mod sessions;
 
-pub use blocks::Blocks;
+pub use blocks::{Blocks, COUNT, Decode, Decoders, Job};
 pub use sessions::Sessions;
 
 /// Everything that is not on the stack.
 pub struct Memory {
+    /// Of the decoders.
+    pub decoders: Decoders,
     /// Of the blocks.
     pub blocks: Blocks,
     /// Of the sessions.
@@ -21,7 +23,7 @@ pub struct Memory {
 impl Memory {
     /// Zeros.
     pub const fn new() -> Self {
-        Self { blocks: Blocks::new(), sessions: Sessions::new() }
+        Self { decoders: Decoders::new(), blocks: Blocks::new(), sessions: Sessions::new() }
     }
 }
 
@@ -48,6 +50,8 @@ pub enum Work {
     Encode,
     /// Decoding, counted in iterations: loading and checks of the syndrome are shared out.
     Decode,
+    /// The same with 8-bit messages.
+    DecodeBytes,
     /// A step of a machine.
     Machine,
 }
@@ -157,14 +161,20 @@ pub const RATES: [(u64, usize, u32); 4] =
 
 /// All of it. `false` if anything went wrong.
 pub fn run<H: Host>(memory: &mut Memory, host: &mut H) -> bool {
+    let Memory { decoders, blocks, sessions } = memory;
     let mut fine = true;
     for &(rate, punctured, ppm) in &RATES {
-        fine &= memory.blocks.run(host, rate, punctured, ppm);
+        fine &= blocks.run(host, &mut decoders.small(), rate, punctured, ppm);
+    }
+    for &(rate, punctured, ppm) in &RATES {
+        fine &= blocks.run(host, &mut decoders.bytes(), rate, punctured, ppm);
     }
     for blind in [false, true] {
         for &(rate, punctured, ppm) in &RATES {
-            fine &= memory.sessions.run(&mut memory.blocks, host, blind, rate, punctured, ppm);
+            fine &= sessions.run(&mut decoders.small(), host, blind, rate, punctured, ppm);
         }
+        let (rate, punctured, ppm) = RATES[2];
+        fine &= sessions.run(&mut decoders.bytes(), host, blind, rate, punctured, ppm);
     }
     fine
 }

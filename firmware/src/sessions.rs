@@ -2,6 +2,7 @@
 
 use caligo_core::code::{Code, mother_4096};
 use caligo_core::leakage::Policy;
+use caligo_core::llr::Rates;
 use caligo_core::puncture::order_4096;
 use caligo_core::rate::{RateError, Selection};
 use caligo_core::reconcile::block::Slot;
@@ -14,7 +15,7 @@ use caligo_core::reconcile::{
 use caligo_core::wire::{Hello, Strategy};
 
 use crate::random::Random;
-use crate::{Blocks, Digest, Host, Line, Work};
+use crate::{Decode, Digest, Host, Job, Line, Work};
 
 const N: usize = 4096;
 /// Blocks in flight.
@@ -52,6 +53,7 @@ pub struct Sessions {
     bob_words: [u64; Bob::words(N, WINDOW)],
     alice_scratch: [u64; N / 64],
     bob_scratch: [u64; N / 64],
+    decision: [u64; N / 64],
     to_bob: Serial,
     to_alice: Serial,
 }
@@ -104,7 +106,8 @@ enum Turn<M> {
 struct Desk<'d> {
     line: &'d mut Serial,
     entropy: Random,
-    blocks: &'d mut Blocks,
+    decoder: &'d mut dyn Decode,
+    decision: &'d mut [u64; N / 64],
     received: &'d [u64],
     released: u64,
     verified: u64,
@@ -153,10 +156,13 @@ impl Desk<'_> {
                 Effect::Decode(slot) => {
                     let job = machine.job(slot)?;
                     host.begin();
-                    let outcome = self.blocks.decode(&job.pattern, job.frame, job.syndrome)?;
-                    host.end(Work::Decode, outcome.iterations.into());
+                    // One rate for all positions: Bob does not learn others.
+                    let Rates::Uniform(qber) = job.rates else { return None };
+                    let frame = Job { pattern: &job.pattern, frame: job.frame, syndrome: job.syndrome, qber };
+                    let outcome = self.decoder.decode(frame, self.decision)?;
+                    host.end(self.decoder.work(), outcome.iterations.into());
                     self.iterations += u64::from(outcome.iterations);
-                    Event::Decoded { slot, outcome, decision: &self.blocks.decision, doubts: &[] }
+                    Event::Decoded { slot, outcome, decision: self.decision, doubts: &[] }
                 }
                 Effect::Released(block) => {
                     self.released += 1;
@@ -182,6 +188,7 @@ impl Sessions {
             bob_words: [0; Bob::words(N, WINDOW)],
             alice_scratch: [0; N / 64],
             bob_scratch: [0; N / 64],
+            decision: [0; N / 64],
             to_bob: Serial::new(),
             to_alice: Serial::new(),
         }
@@ -189,7 +196,7 @@ impl Sessions {
 
     pub(crate) fn run<H: Host>(
         &mut self,
-        blocks: &mut Blocks,
+        decoder: &mut dyn Decode,
         host: &mut H,
         blind: bool,
         rate: u64,
@@ -197,8 +204,14 @@ impl Sessions {
         ppm: u32,
     ) -> bool {
         let name = if blind { "blind" } else { "baseline" };
-        let line = Line::new().text("session, ").text(name).text(", rate .").number(rate).text(": ");
-        let Some(end) = self.reconcile(blocks, host, blind, rate, punctured, ppm) else {
+        let line = Line::new()
+            .text("session, ")
+            .text(name)
+            .text(decoder.name())
+            .text(", rate .")
+            .number(rate)
+            .text(": ");
+        let Some(end) = self.reconcile(decoder, host, blind, rate, punctured, ppm) else {
             line.text("failed").end(host);
             return false;
         };
@@ -211,7 +224,7 @@ impl Sessions {
 
     fn reconcile<H: Host>(
         &mut self,
-        blocks: &mut Blocks,
+        decoder: &mut dyn Decode,
         host: &mut H,
         blind: bool,
         rate: u64,
@@ -297,7 +310,7 @@ impl Sessions {
                     }
                 };
                 first = false;
-                let mut desk = Desk::new(&mut self.to_bob, seeds.next(), blocks, &[]);
+                let mut desk = Desk::new(&mut self.to_bob, seeds.next(), decoder, &mut self.decision, &[]);
                 match desk.turn(machine, event, host)? {
                     Turn::Waits(machine) => parties.0 = Some(machine),
                     Turn::Ends(finished) => end.charged = finished.receipt.total().0,
@@ -309,7 +322,8 @@ impl Sessions {
                     break;
                 };
                 let event = Event::Received(frame.get(..length)?);
-                let mut desk = Desk::new(&mut self.to_alice, seeds.next(), blocks, &self.bob_sent);
+                let mut desk =
+                    Desk::new(&mut self.to_alice, seeds.next(), decoder, &mut self.decision, &self.bob_sent);
                 let turn = desk.turn(machine, event, host)?;
                 end.iterations += desk.iterations;
                 end.blocks += desk.released;
@@ -332,8 +346,15 @@ impl Sessions {
 }
 
 impl<'d> Desk<'d> {
-    fn new(line: &'d mut Serial, seed: u64, blocks: &'d mut Blocks, received: &'d [u64]) -> Self {
-        Self { line, entropy: Random::new(seed), blocks, received, released: 0, verified: 0, iterations: 0 }
+    fn new(
+        line: &'d mut Serial,
+        seed: u64,
+        decoder: &'d mut dyn Decode,
+        decision: &'d mut [u64; N / 64],
+        received: &'d [u64],
+    ) -> Self {
+        let entropy = Random::new(seed);
+        Self { line, entropy, decoder, decision, received, released: 0, verified: 0, iterations: 0 }
     }
 }
 
