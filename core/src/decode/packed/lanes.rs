@@ -270,3 +270,65 @@ fn correction(x: u32) -> u32 {
     let fits = room & TOP;
     room & (fits - (fits >> 7))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// [`Corrected`]'s rule on integers.
+    fn naive_box_plus(a: i32, b: i32) -> i32 {
+        let offset = i32::from(Corrected::STANDARD.offset());
+        let correction = |x: i32| (offset - x / 4).max(0);
+        a.min(b) + correction(a + b) - correction((a - b).abs())
+    }
+
+    #[test]
+    fn box_plus_of_four_is_that_of_one() {
+        for a in 0..128u32 {
+            for b in 0..128u32 {
+                // Others beside it, so that a carry would be seen.
+                let (x, y) = ([a, b, 127, a], [b, a, b, 0]);
+                let pack = |lanes: [u32; 4]| lanes.iter().rev().fold(0, |word, lane| word << 8 | lane);
+                let expected = [0, 1, 2, 3].map(|i| naive_box_plus(x[i] as i32, y[i] as i32) as u8);
+                assert_eq!(box_plus(pack(x), pack(y)).to_le_bytes(), expected, "{a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn values_are_clamped_inputs() {
+        for x in i32::from(i16::MIN)..=i32::from(i16::MAX) {
+            let byte = |x: i32| (x.unsigned_abs().min(127) | u32::from(x < 0) << 7) as u8;
+            let lane = |x: i32| (x + 0x8000) as u32;
+            for other in [0, -1, 127, -128, 32_767, -32_768] {
+                let (even, odd) = (lane(x) | lane(other) << 16, lane(other) | lane(x) << 16);
+                let expected = [x, other, other, x].map(byte);
+                assert_eq!(value(even, odd).to_le_bytes(), expected, "{x} {other}");
+            }
+        }
+    }
+
+    #[test]
+    fn messages_are_signed_magnitudes() {
+        for magnitude in 0..128u32 {
+            for sign in [0, 0x80, 0x8000, 0x80_8000, TOP] {
+                let negative = |i: u32| sign >> (8 * i + 7) & 1 == 1;
+                let message = |i| if negative(i) { 128 - magnitude } else { 128 + magnitude };
+                let expected = [0, 1, 2, 3].map(|i| message(i) as u8);
+                // Bits below the top one are not looked at.
+                assert_eq!(signed(magnitude * ONES, sign | (0x55 * ONES)).to_le_bytes(), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn words_of_bits_are_lanes() {
+        for i in 0..64 {
+            let word = 1u64 << i;
+            let expected = 0x80 << (8 * (i / 16));
+            assert_eq!(spread_signs(word)[i % 16], expected);
+            assert_eq!(spread_signs(word).iter().filter(|&&lane| lane != 0).count(), 1);
+            assert_eq!(word_of(halves_of(word)), word);
+        }
+    }
+}
