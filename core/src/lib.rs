@@ -137,7 +137,7 @@
 //! | `serde` | no | the parameters of [`security`] can be written and read; reading checks them | `serde`, without its standard library |
 //!
 //! Any combination builds for a target without a standard library (`scripts/no-std.sh` builds all sixteen for
-//! `thumbv7em-none-eabihf`). What is not called is not linked: features save compile time and dependencies, not flash.
+//! `thumbv7em-none-eabihf` and `riscv32imac-unknown-none-elf`). What is not called is not linked: features save compile time and dependencies, not flash.
 #![no_std]
 #![forbid(unsafe_code)]
 
