@@ -20,29 +20,34 @@ remap="--remap-path-prefix=$PWD=caligo --remap-path-prefix=${CARGO_HOME:-$HOME/.
 # Of the module with vectors, before compression.
 budget=200000
 
-# one NAME FEATURES: a module. Apart from the other builds, which have other flags.
+# Where functions become one another's part, and loops are laid out, the module grows more than it gains: the kernels say
+# themselves what is to be inlined.
+lean=(-C llvm-args=-inline-threshold=5 -C llvm-args=-unroll-threshold=60)
+
+# one NAME FLAGS FEATURES DIRECTORY: a module. Apart from the other builds, which have other flags. As a library for Rust too,
+# it would not be optimized as one program.
 one() {
     echo "web: building the $1 module"
     RUSTFLAGS="$2 $remap" CARGO_TARGET_DIR="$target/web/$1" \
-        "$cross_cargo" build --locked --profile web --package caligo-wasm "${cross_flags[@]}"
+        "$cross_cargo" rustc --locked --profile web --package caligo-wasm --features "$3" --lib --crate-type cdylib \
+        "${cross_flags[@]}" -- "${lean[@]}"
     "$bundle" "$target/web/$1/$wasm/web/caligo_wasm.wasm" "$target/web/$1/out" caligo
-    cp "$target/web/$1/out/caligo_bg.wasm" "$dist/wasm/$1.wasm"
-    ! optimizer || node_modules_bin wasm-opt --enable-bulk-memory --enable-nontrapping-float-to-int --enable-sign-ext \
-        --enable-mutable-globals --enable-reference-types --enable-multivalue $3 -Oz "$dist/wasm/$1.wasm" -o "$dist/wasm/$1.wasm"
+    cp "$target/web/$1/out/caligo_bg.wasm" "$4/$1.wasm"
+    # One glue serves both.
+    [ ! -f "$4/caligo.js" ] || cmp "$target/web/$1/out/caligo.js" "$4/caligo.js"
+    cp "$target/web/$1/out/caligo.js" "$4/"
 }
 
-node_modules_bin() {
-    local tool=$1
-    shift
-    "web/node_modules/.bin/$tool" "$@"
+# both FEATURES DIRECTORY
+both() {
+    rm -rf "$2"
+    mkdir -p "$2"
+    one simd "-C target-feature=+simd128" "$1" "$2"
+    one scalar "" "$1" "$2"
 }
 
-# Binaryen's optimizer makes the modules smaller by 3 %. It comes with the tests' packages.
-optimizer() {
-    [ -x web/node_modules/.bin/wasm-opt ]
-}
-
-build() {
+# What builds and bundles a module.
+tools() {
     local version
     version=$(sed -n '/^name = "wasm-bindgen"$/{n;s/^version = "\(.*\)"/\1/p}' Cargo.lock)
     if ! grep -q "^wasm-bindgen-cli-support = \"=$version\"" web/bundle/Cargo.toml; then
@@ -54,14 +59,12 @@ build() {
     bundle="$target/web/bundle/release/caligo-bundle"
     cross $wasm std,panic_abort
     echo "web: $cross_way"
-    packages
+}
+
+build() {
+    tools
     rm -rf "$dist"
-    mkdir -p "$dist/wasm"
-    one simd "-C target-feature=+simd128" --enable-simd
-    one scalar "" ""
-    # One glue serves both.
-    cmp "$target/web/simd/out/caligo.js" "$target/web/scalar/out/caligo.js"
-    cp "$target/web/simd/out/caligo.js" "$dist/wasm/"
+    both "" "$dist/wasm"
     cp -r web/index.html web/style.css web/icon.svg web/js "$dist/"
     local files version
     files=$(cd "$dist" && find . -type f | LC_ALL=C sort | sed 's|^\./||')
@@ -73,16 +76,18 @@ build() {
     done
     local size
     size=$(wc -c <"$dist/wasm/simd.wasm")
-    [ "$size" -le $budget ] || echo "web: simd.wasm is above its budget of $budget bytes" >&2
+    if [ "$size" -gt $budget ]; then
+        echo "error: simd.wasm: expected at most $budget bytes, found $size" >&2
+        return 1
+    fi
     echo "web: $dist is ready"
 }
 
-# Packages of the tests, and the optimizer: without Node there are none.
+# Packages of the tests.
 packages() {
-    command -v npm >/dev/null || return 0
     [ web/node_modules/.package-lock.json -nt web/package-lock.json ] && return
     echo "web: npm ci"
-    (cd web && limited 300 npm ci --no-audit --no-fund --silent) || echo "web: npm ci failed; going on without" >&2
+    (cd web && limited 300 npm ci --no-audit --no-fund --silent)
 }
 
 chromium() {
@@ -122,9 +127,11 @@ test_all() {
 }
 
 speed() {
-    [ -f $dist/wasm/simd.wasm ] || build
-    cargo build --release --locked --package caligo-benches --bin speed
-    node web/test/speed.mjs "$target/release/speed"
+    tools
+    both speed "$target/web/speed"
+    (unset RUSTC RUSTC_BOOTSTRAP
+    cargo build --release --locked --package caligo-sim --example speed)
+    node web/test/speed.mjs "$target/release/examples/speed" "$target/web/speed"
 }
 
 case ${1:-} in

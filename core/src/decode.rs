@@ -135,7 +135,7 @@ impl<A: Arithmetic> Decoder<A> {
     ///
     /// # Errors
     /// [`LengthError`] if a buffer does not fit the workspace's code, or the code or schedule is another.
-    #[inline(always)]
+    #[inline(never)]
     pub fn run_words<M, P>(
         &self,
         syndrome: &[u64],

@@ -88,7 +88,8 @@ fn signed_pair<A: Arithmetic>(arithmetic: &A, rates: [f64; 2]) -> [A::Posterior;
 }
 
 /// The three states, with `channel[b]` for a received payload bit b.
-#[inline(always)]
+#[cfg_attr(target_arch = "wasm32", inline(never))]
+#[cfg_attr(not(target_arch = "wasm32"), inline(always))]
 fn fill<A: Arithmetic>(
     pattern: &Pattern<'_>,
     frame: &[u64],

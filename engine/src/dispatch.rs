@@ -1,7 +1,8 @@
 //! Which of the processor's instructions kernels may use.
 
-use std::ffi::OsStr;
-use std::sync::OnceLock;
+use alloc::vec::Vec;
+#[cfg(not(target_arch = "wasm32"))]
+use std::{ffi::OsStr, sync::OnceLock};
 
 #[cfg(target_arch = "aarch64")]
 use pulp::aarch64::Neon;
@@ -15,9 +16,13 @@ pub const VARIABLE: &str = "CALIGO_PORTABLE";
 ///
 /// Results do not depend on it; a machine may be tried against itself, or its code paths measured.
 pub fn portable() -> bool {
-    allowed() == Allowed::Portable
+    #[cfg(target_arch = "wasm32")]
+    return false;
+    #[cfg(not(target_arch = "wasm32"))]
+    return allowed() == Allowed::Portable;
 }
 
+#[cfg(not(target_arch = "wasm32"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Allowed {
     All,
@@ -25,11 +30,13 @@ enum Allowed {
     Portable,
 }
 
+#[cfg(not(target_arch = "wasm32"))]
 fn allowed() -> Allowed {
     static ALLOWED: OnceLock<Allowed> = OnceLock::new();
     *ALLOWED.get_or_init(|| std::env::var_os(VARIABLE).map_or(Allowed::All, |value| read(&value)))
 }
 
+#[cfg(not(target_arch = "wasm32"))]
 fn read(value: &OsStr) -> Allowed {
     if value.is_empty() || value == "0" {
         Allowed::All

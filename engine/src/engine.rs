@@ -5,6 +5,9 @@
 //! allocated once per [`Engine`]. No result depends on the instruction set, nor on which frames are decoded
 //! together. On wasm32 an engine takes codes of circulants of 64 and the layered schedule only.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use caligo_core::bits::words_for;
 use caligo_core::code::{Code, LengthError, check_length};
 use caligo_core::decode::{
@@ -121,7 +124,7 @@ impl<'a> Engine<'a> {
     /// [`LengthError`] if a buffer does not fit the code.
     pub fn decode(&mut self, input: &Input<'_>, decision: &mut [u64]) -> Result<Outcome, LengthError> {
         let mut outcome = [Outcome::default()];
-        self.decode_all(std::slice::from_ref(input), decision, &mut outcome)?;
+        self.decode_all(core::slice::from_ref(input), decision, &mut outcome)?;
         Ok(outcome[0])
     }
 
@@ -201,7 +204,7 @@ impl<'a> Engine<'a> {
         check_length("decision words", words_for(self.n), decision.len())?;
         let mut outcome = [Outcome::default()];
         if let Some(first) = &mut self.first {
-            first.run(std::slice::from_ref(input), decision, &mut outcome, Some(&mut *watch))?;
+            first.run(core::slice::from_ref(input), decision, &mut outcome, Some(&mut *watch))?;
         }
         if outcome[0].converged {
             return Ok(outcome[0]);

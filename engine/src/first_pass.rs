@@ -4,6 +4,9 @@
 //! In: frames with their patterns, rates and syndromes. Out: decisions of those that converged. What comes out for a
 //! frame does not depend on the others, nor on the machine.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use caligo_core::code::{Code, LengthError, QcCode};
 use caligo_core::decode::Outcome;
 use caligo_core::decode::sliced::alphabet::{Alphabet, Sturdy, Swift};
@@ -201,13 +204,13 @@ struct Compiled<'m, 'b, A, L: Lanes> {
     lanes: L,
     memory: &'m mut [L::Plane],
     batch: Batch<'b>,
-    alphabet: std::marker::PhantomData<A>,
+    alphabet: core::marker::PhantomData<A>,
 }
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 impl<'m, 'b, A, L: Lanes> Compiled<'m, 'b, A, L> {
     fn new(lanes: L, memory: &'m mut [L::Plane], batch: Batch<'b>) -> Self {
-        Self { lanes, memory, batch, alphabet: std::marker::PhantomData }
+        Self { lanes, memory, batch, alphabet: core::marker::PhantomData }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Vector instructions of x86-64 for the bit-sliced decoder.
 
-use std::arch::x86_64::{__m256i, __m512i};
+use core::arch::x86_64::{__m256i, __m512i};
 
 use bytemuck::{cast, cast_mut};
 use caligo_core::decode::sliced::lanes::Lanes;

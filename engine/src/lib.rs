@@ -7,7 +7,10 @@
 //! * [`dispatch`]: whether kernels may use what the processor has.
 //!
 //! No result depends on the instruction set.
+#![cfg_attr(target_arch = "wasm32", no_std)]
 #![forbid(unsafe_code)]
+
+extern crate alloc;
 
 pub mod dispatch;
 mod engine;

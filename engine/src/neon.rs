@@ -1,6 +1,6 @@
 //! Vector instructions of AArch64 for the bit-sliced decoder.
 
-use std::arch::aarch64::uint64x2_t;
+use core::arch::aarch64::uint64x2_t;
 
 use bytemuck::{cast, cast_mut};
 use caligo_core::decode::sliced::lanes::Lanes;

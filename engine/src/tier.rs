@@ -1,6 +1,6 @@
 //! What an engine is asked to do.
 
-use std::fmt;
+use core::fmt;
 
 use caligo_core::decode::Schedule;
 

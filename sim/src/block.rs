@@ -3,6 +3,10 @@
 //! In: [`Settings`]. Out: [`Explored`], a pure function of them: both of the core's machines hold a session over one block,
 //! drawn from (seed, 0) as [`crate::efficiency`] draws its sessions.
 
+use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
+
 use caligo_core::bits;
 use caligo_core::leakage::{BudgetExceeded, Disclosed, Policy};
 use caligo_core::limits;
@@ -364,7 +368,7 @@ enum Running<M> {
 impl<M: Machine> Running<M> {
     fn step(&mut self, event: Event<'_>, side: &mut Side<'_>) -> Result<(), SessionError> {
         let disclosed = self.disclosed();
-        let Self::Machine(machine) = std::mem::replace(self, Self::Done(disclosed)) else {
+        let Self::Machine(machine) = core::mem::replace(self, Self::Done(disclosed)) else {
             // A farewell to who has gone.
             return Ok(());
         };

@@ -1,5 +1,8 @@
 //! Seeded channels. Every draw is a function of (seed, index): a frame, or a position of a key.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 pub mod errors;
 pub mod link;
 pub mod noise;

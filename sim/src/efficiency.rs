@@ -3,6 +3,8 @@
 //! In: a strategy, rounds, error rates. Out: one [`Row`] for each, a pure function of the run: session i is drawn
 //! from (seed, i).
 
+use alloc::boxed::Box;
+
 use caligo_core::bits;
 use caligo_core::limits;
 use caligo_core::reconcile::plan::Planner;

@@ -1,5 +1,8 @@
 //! Frames as received, to be decoded as often as one likes: what speed is measured on.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use caligo_core::bits::words_for;
 use caligo_core::code::LengthError;
 use caligo_core::decode::Outcome;

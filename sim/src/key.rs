@@ -1,6 +1,8 @@
 //! A string of key bits.
 
-use std::fmt;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::fmt;
 
 use caligo_core::bits::{self, words_for};
 use zeroize::Zeroize;

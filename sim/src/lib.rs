@@ -8,7 +8,10 @@
 //! * [`efficiency`]: what sessions disclose, over many of them.
 //! * [`frames`]: frames to measure speed on.
 //! * [`interval`]: confidence of a frame error rate.
+#![cfg_attr(target_arch = "wasm32", no_std)]
 #![forbid(unsafe_code)]
+
+extern crate alloc;
 
 pub mod block;
 pub mod channel;

@@ -1,6 +1,6 @@
 //! How blocks are reconciled.
 
-use std::fmt;
+use core::fmt;
 
 use caligo_core::wire;
 

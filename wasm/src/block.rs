@@ -1,14 +1,18 @@
 //! One block.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use caligo_core::leakage::{Disclosed, Policy};
 use caligo_core::limits;
 use caligo_core::reconcile::Failure;
-use caligo_sim::block::{End, Explored, Party, explore};
+use caligo_sim::block::{End, Explored, Party, Settings, explore};
+use caligo_sim::matrix::library::Library;
 use wasm_bindgen::JsError;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::settings::{Asked, refusal};
-use crate::{bytes, library};
+use crate::bytes;
+use crate::settings::refusal;
 
 /// A block and what happened to it.
 #[wasm_bindgen]
@@ -24,19 +28,15 @@ fn charges(disclosed: &Disclosed) -> [f64; 4] {
     [charge(Policy::Exact), charge(Policy::SyndromeCap), charge(Policy::Conservative), disclosed.tag.0 as f64]
 }
 
-#[wasm_bindgen]
 impl Block {
-    /// Reconciles it.
-    ///
-    /// # Errors
-    /// The name of a refusal.
-    #[wasm_bindgen(constructor)]
-    pub fn new(asked: &Asked) -> Result<Block, JsError> {
-        let settings = asked.settings();
-        let explored = explore(library(), &settings).map_err(|error| refusal(&error))?;
+    pub(crate) fn explored(library: &Library, settings: &Settings) -> Result<Self, JsError> {
+        let explored = explore(library, settings).map_err(|error| refusal(&error))?;
         Ok(Self { explored, qber: settings.qber })
     }
+}
 
+#[wasm_bindgen]
+impl Block {
     /// n, m, payload, rate, target frame error rate, least disclosure (0 if undefined), noise n' h(Q), iterations, rounds,
     /// bits that differ in the end.
     pub fn facts(&self) -> Vec<f64> {

@@ -1,13 +1,16 @@
 //! Many blocks at one error rate.
 
-use caligo_sim::block::BlockError;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use caligo_sim::block::{BlockError, Settings};
 use caligo_sim::efficiency::{Measurement, Tally};
+use caligo_sim::matrix::library::Library;
 use caligo_sim::session::local::Config;
 use wasm_bindgen::JsError;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::library;
-use crate::settings::{Asked, refusal};
+use crate::settings::refusal;
 
 /// A count that grows.
 #[wasm_bindgen]
@@ -17,22 +20,18 @@ pub struct MonteCarlo {
     next: u64,
 }
 
-#[wasm_bindgen]
 impl MonteCarlo {
-    /// Nothing counted yet.
-    ///
-    /// # Errors
-    /// The name of a refusal.
-    #[wasm_bindgen(constructor)]
-    pub fn new(asked: &Asked) -> Result<MonteCarlo, JsError> {
-        let settings = asked.settings();
+    pub(crate) fn of(library: &'static Library, settings: &Settings) -> Result<Self, JsError> {
         let config: Config = settings.config().map_err(|error| refusal(&error))?;
         let prior = config.known_qber();
-        let measurement = Measurement::new(library(), &config, settings.qber, prior, settings.seed)
+        let measurement = Measurement::new(library, &config, settings.qber, prior, settings.seed)
             .map_err(|error| refusal(&BlockError::from(error)))?;
         Ok(Self { measurement, tally: Tally::default(), next: 0 })
     }
+}
 
+#[wasm_bindgen]
+impl MonteCarlo {
     /// One session more, of so many blocks.
     ///
     /// # Errors

@@ -8,5 +8,5 @@ const VECTORS = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 
 export async function load() {
   const name = WebAssembly.validate(VECTORS) ? "simd" : "scalar";
   await init({ module_or_path: new URL(`../wasm/${name}.wasm`, import.meta.url) });
-  return module;
+  return new module.Page();
 }

@@ -64,15 +64,15 @@ export function toCommand(state) {
 
 /** The numbers that the module takes (wasm/src/settings.rs). */
 export function toAsked(state) {
-  return {
-    qber: state.qber,
-    strategy: STRATEGIES.indexOf(state.strategy),
-    rate: state.strategy === "baseline" ? state.rate ?? 0 : 0,
-    rounds: state.rounds ?? 0,
-    known: state.known,
-    tier: DECODERS.indexOf(state.decoder),
-    seed: state.seed,
-    policy: POLICIES.indexOf(state.policy),
-    budget: state.budget ?? 0,
-  };
+  return Float64Array.of(
+    state.qber,
+    STRATEGIES.indexOf(state.strategy),
+    state.strategy === "baseline" ? state.rate ?? 0 : 0,
+    state.rounds ?? 0,
+    Number(state.known),
+    DECODERS.indexOf(state.decoder),
+    state.seed,
+    POLICIES.indexOf(state.policy),
+    state.budget ?? 0,
+  );
 }

@@ -19,37 +19,27 @@ const rows = (flat, names) => {
 
 const CHARGES = ["exact", "cap", "conservative", "tags"];
 
-/** The settings object of the module, to be freed. */
-export function asked(module, numbers) {
-  return Object.assign(new module.Asked(), numbers);
-}
-
 /** All of a block: plain data that can be sent between threads. */
-export function block(module, numbers) {
-  const settings = asked(module, numbers);
+export function block(page, numbers) {
+  const found = page.block(numbers);
   try {
-    const found = new module.Block(settings);
-    try {
-      const [facts] = rows(found.facts(), ["n", "m", "payload", "rate", "targetFer", "least", "noise", "iterations",
-        "rounds", "differing"]);
-      return {
-        facts,
-        end: end(found.end()),
-        messages: rows(found.messages(), ["from", "kind", "bytes", "steps", ...CHARGES]),
-        charged: rows(found.charged(), CHARGES)[0],
-        steps: rows(found.steps(), ["round", "stage", "iterations", "wrong", "unsatisfied"]),
-        wrong: found.wrong(),
-        unsatisfied: found.unsatisfied(),
-        punctured: found.punctured(),
-        shortened: found.shortened(),
-        errors: found.errors(),
-        digest: BigInt.asUintN(64, found.digest()).toString(16).padStart(16, "0"),
-      };
-    } finally {
-      found.free();
-    }
+    const [facts] = rows(found.facts(), ["n", "m", "payload", "rate", "targetFer", "least", "noise", "iterations",
+      "rounds", "differing"]);
+    return {
+      facts,
+      end: end(found.end()),
+      messages: rows(found.messages(), ["from", "kind", "bytes", "steps", ...CHARGES]),
+      charged: rows(found.charged(), CHARGES)[0],
+      steps: rows(found.steps(), ["round", "stage", "iterations", "wrong", "unsatisfied"]),
+      wrong: found.wrong(),
+      unsatisfied: found.unsatisfied(),
+      punctured: found.punctured(),
+      shortened: found.shortened(),
+      errors: found.errors(),
+      digest: BigInt.asUintN(64, found.digest()).toString(16).padStart(16, "0"),
+    };
   } finally {
-    settings.free();
+    found.free();
   }
 }
 

@@ -1,6 +1,6 @@
 // Owns the module: whatever takes time happens here, and the page stays awake.
 import { load } from "./module.js";
-import { asked, block, row } from "./wasm.js";
+import { block, row } from "./wasm.js";
 
 /** Blocks of a session: what a cancellation waits for. */
 const SESSION = 8;
@@ -10,19 +10,16 @@ let running = 0;
 
 const pause = () => new Promise((resume) => setTimeout(resume));
 
-async function count(module, id, points) {
+async function count(page, id, points) {
   running = id;
   const counts = [];
   try {
     for (const [i, numbers] of points.entries()) {
-      const settings = asked(module, numbers);
       try {
-        counts.push(new module.MonteCarlo(settings));
+        counts.push(page.count(numbers));
       } catch (error) {
         counts.push(null);
         postMessage({ id, refused: i, reason: error.message });
-      } finally {
-        settings.free();
       }
     }
     let told = performance.now();
@@ -51,12 +48,12 @@ addEventListener("message", async ({ data: { id, what, numbers, points } }) => {
     return;
   }
   try {
-    const module = await loaded;
+    const page = await loaded;
     if (what === "block") {
-      const found = block(module, numbers);
-      postMessage({ id, block: found, instructions: module.instructions() }, [found.wrong.buffer, found.unsatisfied.buffer]);
+      const found = block(page, numbers);
+      postMessage({ id, block: found, instructions: page.instructions() }, [found.wrong.buffer, found.unsatisfied.buffer]);
     } else if (what === "count") {
-      await count(module, id, points);
+      await count(page, id, points);
     }
   } catch (error) {
     postMessage({ id, error: error.message });

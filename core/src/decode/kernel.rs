@@ -368,7 +368,8 @@ fn update_layer<A: Arithmetic, const L: usize, const D: usize>(
 }
 
 /// Adds every message to the posterior of its variable.
-#[inline(always)]
+#[cfg_attr(target_arch = "wasm32", inline(never))]
+#[cfg_attr(not(target_arch = "wasm32"), inline(always))]
 pub(super) fn add_messages<A: Arithmetic, G: Layers>(
     graph: &G,
     messages: &[A::Message],

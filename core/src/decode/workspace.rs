@@ -97,7 +97,8 @@ impl<'a, A: Arithmetic, M: AsMut<[A::Message]>, P: AsMut<[A::Posterior]>> Worksp
         Ok(())
     }
 
-    #[inline(always)]
+    #[cfg_attr(target_arch = "wasm32", inline(never))]
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     fn set_posteriors(&mut self, llr: &[A::Posterior]) -> Result<(), LengthError> {
         check_length("LLRs", self.code.n(), llr.len())?;
         let posteriors = self.posteriors.as_mut();

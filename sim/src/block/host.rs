@@ -1,6 +1,9 @@
 //! Either party's host: frames into a queue, randomness noted, jobs decoded at once and before our eyes.
 
-use std::collections::VecDeque;
+use alloc::borrow::ToOwned;
+use alloc::collections::VecDeque;
+use alloc::vec;
+use alloc::vec::Vec;
 
 use caligo_core::bits;
 use caligo_core::code::{Code, LengthError};

@@ -1,10 +1,11 @@
 //! Errors of a binary symmetric channel, 1024 at a time.
 
-use std::array;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::array;
 
 use caligo_core::bits::{clear_tail, words_for};
 use caligo_engine::dispatch;
-use multiversion::multiversion;
 use rand_core::Rng;
 
 use super::mix;
@@ -33,14 +34,17 @@ pub fn errors(bits: usize, q: f64, rng: &mut impl Rng) -> Vec<u64> {
 pub fn digits(q: f64) -> Option<u128> {
     // Of NaN, too, the maximum is 0.
     let scaled = q.max(0.0) * (1u128 << 64) as f64;
-    let below = (scaled - scaled.floor()) * (1u128 << 64) as f64;
+    let below = (scaled - libm::floor(scaled)) * (1u128 << 64) as f64;
     (scaled < (1u128 << 64) as f64).then_some(u128::from(scaled as u64) << 64 | u128::from(below as u64))
 }
 
-#[multiversion(targets(
-    "x86_64+avx+avx2+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+bmi1+bmi2+fma+lzcnt+popcnt",
-    "x86_64+avx+avx2+bmi1+bmi2+fma+lzcnt+popcnt",
-))]
+#[cfg_attr(
+    not(target_arch = "wasm32"),
+    multiversion::multiversion(targets(
+        "x86_64+avx+avx2+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+bmi1+bmi2+fma+lzcnt+popcnt",
+        "x86_64+avx+avx2+bmi1+bmi2+fma+lzcnt+popcnt",
+    ))
+)]
 fn fill_dispatched(words: &mut [u64], digits: Option<u128>, generators: Generators) {
     fill(words, digits, generators);
 }

@@ -13,7 +13,8 @@
 //! assert_eq!(link.receive(1500).as_deref(), Some(&b"frame"[..]));
 //! ```
 
-use std::collections::BTreeMap;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 
 use rand_core::Rng;
 use rand_xoshiro::Xoshiro256PlusPlus;

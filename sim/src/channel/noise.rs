@@ -3,6 +3,9 @@
 //! In: a description of the noise and a seeded generator. Out: Alice's key, the errors in Bob's, and a class for
 //! each position. The same on every platform.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use caligo_core::bits::{self, words_for};
 use rand_core::Rng;
 

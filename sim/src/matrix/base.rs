@@ -1,5 +1,8 @@
 //! Base matrix of a quasi-cyclic code, owned: what the construction works on and what files hold.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use caligo_core::code::{Circulant, CodeError, QcCode};
 
 /// Circulant positions and shifts, column by column.

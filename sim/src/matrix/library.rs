@@ -3,7 +3,10 @@
 //! In: nothing, or a matrix and optionally orders. Out: a [`Library`] whose parts are validated, and the leak of any of
 //! its patterns.
 
-use std::path::{Path, PathBuf};
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
 
 use caligo_core::bits::{self, words_for};
 use caligo_core::code::{Code, CodeError};
@@ -30,34 +33,34 @@ pub const EXACT_RANK_CHECKS: usize = 8192;
 #[non_exhaustive]
 pub enum LibraryError {
     /// A file could not be read or does not hold what it should.
-    #[error("{}: {source}", path.display())]
+    #[error("{path}: {source}")]
     File {
         /// The file.
-        path: PathBuf,
+        path: String,
         /// What is wrong with it.
         source: MatrixError,
     },
     /// The file's kind is not known.
-    #[error("{}: expected a file ending in {expected}", path.display())]
+    #[error("{path}: expected a file ending in {expected}")]
     Kind {
         /// The file.
-        path: PathBuf,
+        path: String,
         /// Known endings.
         expected: &'static str,
     },
     /// The matrix is no code.
-    #[error("{}: {source}", path.display())]
+    #[error("{path}: {source}")]
     Code {
         /// The file.
-        path: PathBuf,
+        path: String,
         /// What is wrong with it.
         source: CodeError,
     },
     /// The orders do not fit the code.
-    #[error("{}: {source}", path.display())]
+    #[error("{path}: {source}")]
     Order {
         /// The file.
-        path: PathBuf,
+        path: String,
         /// What is wrong with it.
         source: PatternError,
     },
@@ -82,7 +85,7 @@ pub enum Matrix {
 pub struct Library {
     matrix: Matrix,
     /// Where the matrix came from, for messages.
-    path: PathBuf,
+    path: String,
     puncture: Vec<u16>,
     shorten: Vec<u16>,
     rank: usize,
@@ -110,7 +113,7 @@ impl Library {
         };
         Self {
             matrix: Matrix::BuiltIn(mother),
-            path: PathBuf::from(mother.name()),
+            path: mother.name().to_owned(),
             rank: mother.code().m(),
             // Tests hold the orders to their independence.
             padding_ranks: (0..=puncture.len()).collect(),
@@ -126,10 +129,10 @@ impl Library {
     /// [`LibraryError`] names the file, or that of the orders, and what is wrong with it.
     pub fn new(
         matrix: Matrix,
-        path: &Path,
+        path: &str,
         puncture: Vec<u16>,
         shorten: Option<Vec<u16>>,
-        order_path: Option<&Path>,
+        order_path: Option<&str>,
     ) -> Result<Self, LibraryError> {
         let code_error = |source| LibraryError::Code { path: path.to_owned(), source };
         let n = matrix.code().map_err(code_error)?.n();

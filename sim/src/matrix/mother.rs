@@ -1,5 +1,8 @@
 //! The mother codes that are built in, with the tables that select their rates.
 
+use alloc::format;
+use alloc::string::String;
+
 use caligo_core::code::{Code, QcCode, mother_4096};
 #[cfg(feature = "large-codes")]
 use caligo_core::code::{mother_8192, mother_16384, mother_65536};

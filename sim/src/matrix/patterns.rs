@@ -12,6 +12,9 @@
 //!
 //! Punctured path variables never close a cycle, so their columns are independent at every prefix.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use caligo_core::code::{Code, CodeError};
 use caligo_core::rank;
 
@@ -81,7 +84,7 @@ pub fn orders(path: &Path, n: usize, seed: u64) -> (Vec<u16>, Vec<u16>) {
 
 /// Columns of each level. Column k joins rows k and k + 1; with runs of `run` rows it is the middle of one.
 fn levels(path: &Path) -> impl Iterator<Item = Vec<usize>> {
-    let runs = std::iter::successors(Some(2), |run| Some(2 * run));
+    let runs = core::iter::successors(Some(2), |run| Some(2 * run));
     runs.take_while(|run| run / 2 <= path.links.len()).map(|run| {
         let middle = path.links.iter().filter(move |link| (link.1 + 1) % run == run / 2);
         middle.map(|link| link.0).collect()

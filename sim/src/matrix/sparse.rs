@@ -1,5 +1,10 @@
 //! Sparse parity-check matrix without structure, owned: what the file formats read and write.
 
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
+#[cfg(not(target_arch = "wasm32"))]
 use std::io;
 
 use caligo_core::code::{Code, CodeError, MAX_LENGTH, SparseCode};
@@ -12,6 +17,7 @@ pub const MAX_ENTRIES: usize = 1 << 26;
 #[non_exhaustive]
 pub enum MatrixError {
     /// Reading or writing failed.
+    #[cfg(not(target_arch = "wasm32"))]
     #[error(transparent)]
     Io(#[from] io::Error),
     /// The contents do not follow the format.

@@ -4,6 +4,8 @@
 //! is closer to the limit; the key has to be long enough that its last block, filled up with shortened positions, does
 //! not cost more than that.
 
+use alloc::vec::Vec;
+
 use caligo_core::limits;
 use caligo_core::rate::RateError;
 use caligo_core::reconcile::first_group;

@@ -1,5 +1,10 @@
 //! Decoders of the blocks in flight: jobs in, decisions out, in the order of the jobs whatever the threads.
 
+use alloc::vec;
+use alloc::vec::Vec;
+#[cfg(not(feature = "parallel"))]
+use core::cell::{BorrowMutError, RefCell, RefMut};
+#[cfg(feature = "parallel")]
 use std::sync::Mutex;
 
 use caligo_core::bits::words_for;
@@ -122,8 +127,23 @@ pub struct Decoders<'a> {
     kept: Vec<Mutex<Option<Engine<'a>>>>,
 }
 
-impl std::fmt::Debug for Decoders<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+/// In one thread.
+#[cfg(not(feature = "parallel"))]
+struct Mutex<T>(RefCell<T>);
+
+#[cfg(not(feature = "parallel"))]
+impl<T> Mutex<T> {
+    fn new(value: T) -> Self {
+        Self(RefCell::new(value))
+    }
+
+    fn lock(&self) -> Result<RefMut<'_, T>, BorrowMutError> {
+        self.0.try_borrow_mut()
+    }
+}
+
+impl core::fmt::Debug for Decoders<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Decoders").field("jobs", &self.jobs.len()).finish_non_exhaustive()
     }
 }
@@ -193,7 +213,7 @@ impl<'a> Decoders<'a> {
     }
 
     fn memory(&mut self, count: usize) -> Vec<Decision> {
-        let mut decisions = std::mem::take(&mut self.spare_decisions);
+        let mut decisions = core::mem::take(&mut self.spare_decisions);
         decisions.resize_with(count, Decision::default);
         decisions
     }

@@ -1,5 +1,8 @@
 //! Drives a machine: answers its effects until it has nothing more to do.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use caligo_core::reconcile::{Aborted, Effect, Event, Finished, Instant, Job, Machine, Released, Step};
 use caligo_core::wire::{Hello, MAX_FRAME, frame_length};
 use zeroize::Zeroizing;
@@ -64,7 +67,7 @@ pub fn drive<M: Machine>(
     mut machine: M,
     now: Instant,
     event: Event<'_>,
-    host: &mut impl Host,
+    host: &mut dyn Host,
 ) -> Result<Driven<M>, SessionError> {
     let mut out = vec![0; MAX_FRAME];
     let mut entropy: Option<Zeroizing<Vec<u64>>> = None;

@@ -1,5 +1,7 @@
 //! A public random permutation of the key: bursts and drift spread over all blocks.
 
+use alloc::vec::Vec;
+
 use caligo_core::bits;
 
 use crate::{Key, channel};

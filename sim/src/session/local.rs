@@ -2,7 +2,12 @@
 //!
 //! In: two keys, a [`Library`], a [`Config`], randomness. Out: Bob's key, and both parties' books.
 
-use std::collections::VecDeque;
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
 
 use caligo_core::code::LengthError;
 use caligo_core::leakage::Policy;
@@ -129,7 +134,7 @@ impl Config {
             strategy: self.strategy.into(),
             policy: self.policy,
             rounds: self.rounds,
-            target_fer_ppm: (self.target_fer * 1e6).round() as u32,
+            target_fer_ppm: libm::round(self.target_fer * 1e6) as u32,
             window,
             key_bits: bits as u32,
             sample_bits: self.sample_bits(bits)? as u32,
@@ -173,7 +178,7 @@ impl Config {
             m: code.m(),
             input_bits: bits,
             // As the peer is told it.
-            target_fer: (self.target_fer * 1e6).round() / 1e6,
+            target_fer: libm::round(self.target_fer * 1e6) / 1e6,
             decoder: Some(self.effort.tier),
         })
     }
@@ -532,7 +537,7 @@ pub fn key_input(bob: &Key, side_info: &[u8], order: &[u32]) -> KeyInput {
         order.iter().map(|&i| side_info[i as usize]).collect()
     };
     let classes = Zeroizing::new(classes);
-    KeyInput { key: Zeroizing::new(std::mem::take(&mut key.words)), classes }
+    KeyInput { key: Zeroizing::new(core::mem::take(&mut key.words)), classes }
 }
 
 /// How many classes there are; 0 without side information.

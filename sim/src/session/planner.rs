@@ -1,6 +1,6 @@
 //! Plans blocks by a library's measured or estimated rates.
 
-use std::cell::RefCell;
+use core::cell::RefCell;
 
 use caligo_core::rate::{RateError, Selection};
 use caligo_core::reconcile::plan::{self, Goal, Plan, Planner, Size};

@@ -1,5 +1,7 @@
 //! What a session reports: blocks as released and the receipt in, figures out. Both parties compute the same.
 
+use alloc::vec::Vec;
+
 use caligo_core::bits;
 use caligo_core::leakage::{LeakBits, Policy};
 use caligo_core::limits;
@@ -231,6 +233,6 @@ impl Record {
         for block in self.released.iter().filter(|b| b.failure.is_none()) {
             (block.start..block.start + block.payload).for_each(|i| bits::set(&mut kept.words, i, true));
         }
-        std::mem::take(&mut kept.words)
+        core::mem::take(&mut kept.words)
     }
 }

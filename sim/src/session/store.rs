@@ -1,5 +1,8 @@
 //! The machines' memory on a host, wiped when it is dropped.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use caligo_core::bits::words_for;
 use caligo_core::reconcile::block::Slot;
 use caligo_core::reconcile::estimate::Class;
@@ -111,14 +114,14 @@ impl Drop for BobStore {
     }
 }
 
-impl std::fmt::Debug for AliceStore {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl core::fmt::Debug for AliceStore {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("AliceStore").finish_non_exhaustive()
     }
 }
 
-impl std::fmt::Debug for BobStore {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl core::fmt::Debug for BobStore {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("BobStore").finish_non_exhaustive()
     }
 }

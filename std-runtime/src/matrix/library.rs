@@ -25,16 +25,22 @@ pub fn load(matrix: Option<&Path>, patterns: Option<&Path>) -> Result<Library, L
         return if patterns.is_some() { Err(LibraryError::PatternsAlone) } else { Ok(Library::built_in()) };
     };
     let matrix = read_matrix(path)?;
-    let n = matrix.code().map_err(|source| LibraryError::Code { path: path.to_owned(), source })?.n();
+    let n = matrix.code().map_err(|source| LibraryError::Code { path: shown(path), source })?.n();
     let (puncture, shorten) = match patterns {
         Some(patterns) => read_order(patterns, n)?,
         None => (Vec::new(), None),
     };
-    Library::new(matrix, path, puncture, shorten, patterns)
+    let patterns = patterns.map(shown);
+    Library::new(matrix, &shown(path), puncture, shorten, patterns.as_deref())
+}
+
+/// As messages have it.
+fn shown(path: &Path) -> String {
+    path.display().to_string()
 }
 
 fn read_matrix(path: &Path) -> Result<Matrix, LibraryError> {
-    let fail = |source| LibraryError::File { path: path.to_owned(), source };
+    let fail = |source| LibraryError::File { path: shown(path), source };
     let bytes = read_file(path)?;
     let text = || {
         std::str::from_utf8(&bytes).map_err(|_| {
@@ -49,7 +55,7 @@ fn read_matrix(path: &Path) -> Result<Matrix, LibraryError> {
         "qc" => Ok(Matrix::Qc(qc_file::read(text()?).map_err(fail)?.tables())),
         "alist" => Ok(Matrix::Sparse(alist::read(text()?).map_err(fail)?)),
         "npz" => Ok(Matrix::Sparse(npz::read(Cursor::new(&bytes)).map_err(fail)?)),
-        _ => Err(LibraryError::Kind { path: path.to_owned(), expected: ".qc, .alist or .npz" }),
+        _ => Err(LibraryError::Kind { path: shown(path), expected: ".qc, .alist or .npz" }),
     }
 }
 
@@ -75,7 +81,7 @@ fn read_order(path: &Path, n: usize) -> Result<Orders, LibraryError> {
     match extension(path) {
         "json" => {
             let fail = |found: String| LibraryError::File {
-                path: path.to_owned(),
+                path: shown(path),
                 source: MatrixError::Format {
                     at: "file".to_owned(),
                     expected: format!("an order file with n = {n}, puncture and shorten"),
@@ -90,12 +96,12 @@ fn read_order(path: &Path, n: usize) -> Result<Orders, LibraryError> {
             Ok((file.puncture, Some(file.shorten)))
         }
         "npy" => Ok((read_indices(path)?, None)),
-        _ => Err(LibraryError::Kind { path: path.to_owned(), expected: ".json or .npy, or a directory" }),
+        _ => Err(LibraryError::Kind { path: shown(path), expected: ".json or .npy, or a directory" }),
     }
 }
 
 fn read_indices(path: &Path) -> Result<Vec<u16>, LibraryError> {
-    let fail = |source| LibraryError::File { path: path.to_owned(), source };
+    let fail = |source| LibraryError::File { path: shown(path), source };
     let values = npy::read_indices(BufReader::new(Cursor::new(read_file(path)?))).map_err(fail)?;
     values
         .into_iter()
@@ -115,10 +121,10 @@ fn read_indices(path: &Path) -> Result<Vec<u16>, LibraryError> {
 /// The order that a set of nested masks `pattern_rateX.XX.npy` implies, ascending within each step.
 fn nested_patterns(dir: &Path, n: usize) -> Result<Vec<u16>, LibraryError> {
     let fail = |path: &Path, expected: String, found: String| LibraryError::File {
-        path: path.to_owned(),
+        path: shown(path),
         source: MatrixError::Format { at: "pattern".to_owned(), expected, found },
     };
-    let io = |source: std::io::Error| LibraryError::File { path: dir.to_owned(), source: source.into() };
+    let io = |source: std::io::Error| LibraryError::File { path: shown(dir), source: source.into() };
     let mut masks = Vec::new();
     for entry in fs::read_dir(dir).map_err(io)? {
         let path = entry.map_err(io)?.path();
@@ -127,7 +133,7 @@ fn nested_patterns(dir: &Path, n: usize) -> Result<Vec<u16>, LibraryError> {
             continue;
         }
         let mask = npy::read_mask(Cursor::new(read_file(&path)?))
-            .map_err(|source| LibraryError::File { path: path.clone(), source })?;
+            .map_err(|source| LibraryError::File { path: shown(&path), source })?;
         if mask.len() != n {
             return Err(fail(&path, format!("{n} items"), mask.len().to_string()));
         }
@@ -160,7 +166,7 @@ fn extension(path: &Path) -> &str {
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, LibraryError> {
-    let fail = |source: MatrixError| LibraryError::File { path: path.to_owned(), source };
+    let fail = |source: MatrixError| LibraryError::File { path: shown(path), source };
     let size = fs::metadata(path).map_err(|e| fail(e.into()))?;
     if size.is_dir() || size.len() > MAX_FILE {
         let found = if size.is_dir() { "a directory".to_owned() } else { format!("{} bytes", size.len()) };
