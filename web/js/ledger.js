@@ -26,16 +26,17 @@ export function drawLedger(place, block, policy, budget) {
   const spent = charge(block.charged, policy);
   const tripped = block.end.name === "tripped" ? block.end : null;
   const attempted = tripped ? tripped.attempted : 0;
-  const full = Math.max(budget ?? 0, spent + attempted, 1) * (budget ? 1.06 : 1);
+  // Without a budget, of the key: a full gauge would say that something is used up.
+  const full = Math.max(budget ?? block.facts.payload, spent + attempted, 1) * (budget ? 1.06 : 1);
   const gauge = element("div", {
     class: "gauge", role: "img",
-    "aria-label": budget ? `${spent} of ${budget} bits spent` : `${spent} bits spent, no budget`,
+    "aria-label": budget ? `${spent} of ${budget} bits spent` : `${spent} bits spent on ${block.facts.payload} key bits, no budget`,
   }, bar(spent / full));
   if (tripped) gauge.append(bar(attempted / full, spent / full, true));
   if (budget) gauge.append(mark(budget / full));
   const text = budget
     ? `${number.format(spent)} of ${number.format(budget)} bits spent, ${number.format(budget - spent)} left.`
-    : `${number.format(spent)} bits spent. No budget is set, so nothing stops the session.`;
+    : `${number.format(spent)} bits spent on a block of ${number.format(block.facts.payload)}. No budget is set, so nothing stops the session.`;
   const parts = [gauge, element("p", {}, text)];
   if (tripped) {
     const [title, meaning] = wordsOf(tripped.prevented);
@@ -69,7 +70,7 @@ export function drawEfficiency(place, block, policy) {
       element("span", {}, chosen ? `${name} (charged)` : name), element("span", { class: "mono" }, f.toFixed(3)));
     return element("div", {}, label, gauge);
   })), element("p", { class: "source" },
-    `Tags are left out here: ${block.charged.tags} bits serve as many as 128 blocks.` +
+    (block.charged.tags > 0 ? `The tag is left out here: its ${block.charged.tags} bits serve as many as 128 blocks.` : "No tag was sent.") +
     (block.charged.exact === 0 ? " Nothing was disclosed." : "")));
 }
 

@@ -144,6 +144,8 @@ function showTalk() {
       element("small", {}, `would have disclosed ${number.format(block.end.attempted)} bits more`))));
   }
   $("talk").replaceChildren(...items);
+  // What was prevented stands last.
+  $("talk").scrollTop = block.end.name === "tripped" ? $("talk").scrollHeight : 0;
 }
 
 // ---- the player
@@ -160,7 +162,7 @@ function showStep() {
   $("step").setAttribute("aria-valuetext", text);
   $("bits").setAttribute("aria-label", `The frame’s bits; ${text}`);
   $("checks").setAttribute("aria-label", `The frame’s checks; ${text}`);
-  $("course").innerHTML = course(block.steps, at);
+  $("course").innerHTML = course(block.steps, at, wide("course"));
 }
 
 function go(to) {
@@ -222,6 +224,9 @@ function countAnswer(data) {
   $("progress").textContent = `${number.format(frames)} blocks${counting ? ", running" : ", stopped"}`;
 }
 
+// As wide as its place, so that letters have their size on a phone too.
+const wide = (id) => Math.max(320, Math.min(640, $(id).clientWidth));
+
 function palette() {
   const style = getComputedStyle(document.documentElement);
   const of = (name) => style.getPropertyValue(`--${name}`).trim();
@@ -230,7 +235,7 @@ function palette() {
 
 function showCounts() {
   const some = counts.some((row) => row.frames > 0);
-  $("chart").innerHTML = some ? chart(counts, palette()) : "";
+  $("chart").innerHTML = some ? chart(counts, palette(), false, wide("chart")) : "";
   const head = ["QBER", "blocks", "FER", "95 % interval", "f", "iterations"];
   $("rows").replaceChildren(
     element("thead", {}, element("tr", {}, ...head.map((name) => element("th", { scope: "col" }, name)))),

@@ -16,9 +16,9 @@ export function csv(rows, command) {
 const FLOOR = 1e-4;
 
 /** Two charts above each other as one SVG. */
-export function chart(rows, c = LIGHT, alone = false) {
+export function chart(rows, c = LIGHT, alone = false, width = 640) {
   const seen = rows.filter((row) => row.frames > 0);
-  const [width, height, left, right] = [640, 400, 46, 12];
+  const [height, left, right] = [400, 46, 18];
   const x = (qber) => left + ((width - left - right) * qber) / 0.12;
   const logarithm = (value) => Math.log10(Math.max(value, FLOOR));
   const yFer = (value) => 14 + 160 * (logarithm(value) / Math.log10(FLOOR));

@@ -24,15 +24,14 @@ export const charge = (row, policy) => row[policy] + row.tags;
 /** Lines of the conversation: who, what, what it cost, what all has cost. A response says whether Bob decoded. */
 export function lines(block, policy) {
   let before = 0;
-  return block.messages.map((message, i) => {
+  return block.messages.map((message) => {
     const total = charge(message, policy);
     const cost = total - before;
     before = total;
     let [title, text] = wordsOf(message.kind);
     if (KINDS[message.kind] === "response") {
-      const next = block.messages[i + 1];
       const good = block.steps[message.steps - 1]?.unsatisfied === 0;
-      [title, text] = good ? ["ACK", WORDS.ack[1]] : ["NACK", next ? "not decoded" : "not decoded"];
+      [title, text] = good ? ["ACK", WORDS.ack[1]] : ["NACK", "not decoded"];
     }
     return { who: message.from === 0 ? "alice" : "bob", title, text, cost, total, bytes: message.bytes, steps: message.steps };
   });

@@ -28,11 +28,11 @@ async function count(page, id, points) {
         if (!one || running !== id) continue;
         one.add(SESSION);
         await pause();
-      }
-      const now = performance.now();
-      if (now - told > 150 || most === SESSION) {
-        told = now;
-        postMessage({ id, rows: counts.map((one) => one && row(one)) });
+        const now = performance.now();
+        if (now - told > 150) {
+          told = now;
+          postMessage({ id, rows: counts.map((one) => one && row(one)) });
+        }
       }
       if (counts.every((one) => !one)) break;
     }

@@ -113,7 +113,7 @@ impl Library {
         };
         Self {
             matrix: Matrix::BuiltIn(mother),
-            path: mother.name().to_owned(),
+            path: mother.name(),
             rank: mother.code().m(),
             // Tests hold the orders to their independence.
             padding_ranks: (0..=puncture.len()).collect(),
