@@ -74,13 +74,16 @@ build() {
     for name in simd scalar; do
         echo "web: $name.wasm $(wc -c <"$dist/wasm/$name.wasm") bytes, $(gzip -9 -c "$dist/wasm/$name.wasm" | wc -c) compressed"
     done
+    within || echo "warning: $over" >&2
+    echo "web: $dist is ready"
+}
+
+# Whether the module is as small as it has to be. Another compiler may make it larger: that keeps nobody from the page.
+within() {
     local size
     size=$(wc -c <"$dist/wasm/simd.wasm")
-    if [ "$size" -gt $budget ]; then
-        echo "error: simd.wasm: expected at most $budget bytes, found $size" >&2
-        return 1
-    fi
-    echo "web: $dist is ready"
+    over="simd.wasm: expected at most $budget bytes, found $size"
+    [ "$size" -le $budget ]
 }
 
 # Packages of the tests.
@@ -120,6 +123,7 @@ test_all() {
     ready
     packages
     build
+    within || { echo "error: $over" >&2; return 1; }
     echo "web: modules and WebAssembly in Node"
     node --test web/test/*.test.mjs
     echo "web: the page in Chromium"
