@@ -282,8 +282,8 @@ fn implausible_models_are_recovered_from() {
     let (_, store) = recorded(dir.path()).unwrap();
     let mut data = Data::of(store.rows(), campaign.seed).unwrap();
     for samples in &mut data.training.samples {
-        let clearances = samples.clearances.iter().enumerate();
-        samples.clearances = clearances.map(|(i, _)| if i % 2 == 0 { 50.0 } else { -50.0 }).collect();
+        let clearances = samples.values.iter().enumerate();
+        samples.values = clearances.map(|(i, _)| if i % 2 == 0 { 50.0 } else { -50.0 }).collect();
     }
     let after = Trained::new(&campaign, &data, &Learned::default(), Some(&trained));
     assert!(after.incidents.iter().any(|i| i.done.contains("last good model")), "{:?}", after.incidents);

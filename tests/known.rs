@@ -1,5 +1,5 @@
 //! Cliffs that are known, instead of transfers: what a search for them finds can be held against the truth.
-#![allow(clippy::unwrap_used, reason = "of tests")]
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "of tests")]
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;

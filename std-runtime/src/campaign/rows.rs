@@ -57,7 +57,7 @@ pub struct Row {
     pub net_efficiency: f32,
     /// (min-entropy - leak - overheads)/N with its sign, as far as it was measured.
     pub margin: f32,
-    /// The least of all margins that a run has to keep: 0 is where it begins to fail.
+    /// How far the run was from failing, in bits of each bit of a set; below 0 it failed.
     pub clearance: f32,
     /// The margin on average, before any round: from the parameters alone.
     pub margin_predicted: f32,
@@ -253,7 +253,7 @@ pub const COLUMNS: &[Column] = &[
     column!(Text detail, "", "the reason in words and numbers"),
     column!(Single net_efficiency, "bits a pair", "margin if it succeeded, else 0"),
     column!(Single margin, "bits a pair", "(min-entropy - leak - overheads)/N with its sign, of what happened"),
-    column!(Single clearance, "bits a pair", "the least of all margins that a run has to keep: 0 is where it begins to fail"),
+    column!(Single clearance, "bits a bit", "how far the run was from failing, in bits of each bit of a set; below 0 it failed"),
     column!(Single margin_predicted, "bits a pair", "the margin from the parameters alone, by averages and the planned f"),
     column!(Single qber_observed, "", "error rate of the bits that were disclosed to estimate it"),
     column!(Single qber_expected, "", "error rate by the model of source and detectors"),

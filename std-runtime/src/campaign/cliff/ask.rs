@@ -66,7 +66,7 @@ pub struct Critical {
 pub struct Answer {
     /// What it comes to.
     pub verdict: Verdict,
-    /// Expected clearance, bits a pair.
+    /// Expected clearance, bits a bit of a set.
     pub clearance: f64,
     /// Its 95 % interval.
     pub interval: (f64, f64),

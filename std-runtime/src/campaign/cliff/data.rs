@@ -26,30 +26,31 @@ const PHASE: u64 = u64::from_be_bytes(*b"validate");
 pub struct Samples {
     /// Inputs, eight numbers each.
     pub inputs: Points,
-    /// Clearances, bits a pair.
-    pub clearances: Vec<f64>,
+    /// Clearances, unless something else is to be learnt.
+    pub values: Vec<f64>,
 }
 
 impl Default for Samples {
     fn default() -> Self {
-        Self { inputs: Points::new(AXES), clearances: Vec::new() }
+        Self { inputs: Points::new(AXES), values: Vec::new() }
     }
 }
 
 impl Samples {
     /// How many.
     pub fn len(&self) -> usize {
-        self.clearances.len()
+        self.values.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.clearances.is_empty()
+        self.values.is_empty()
     }
 
-    fn push(&mut self, inputs: &Inputs, clearance: f32) {
+    /// One more.
+    pub fn push(&mut self, inputs: &Inputs, value: f32) {
         self.inputs.push(&numbers(inputs));
-        self.clearances.push(clearance.into());
+        self.values.push(value.into());
     }
 
     /// Both, one after the other.
@@ -57,7 +58,7 @@ impl Samples {
     pub fn with(&self, more: &Self) -> Self {
         let mut all = self.clone();
         more.inputs.rows().for_each(|row| all.inputs.push(row));
-        all.clearances.extend(&more.clearances);
+        all.values.extend(&more.values);
         all
     }
 }

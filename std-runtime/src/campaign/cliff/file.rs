@@ -90,7 +90,7 @@ pub fn save(path: &Path, trained: &Trained, config_hash: &str) -> Result<(), Mod
         scaling: model.scaling().clone(),
         hyper: model.hyper().clone(),
         inputs: model.samples().inputs.clone(),
-        clearances: model.samples().clearances.clone(),
+        clearances: model.samples().values.clone(),
     };
     let of = |of: usize| OfStrategy {
         strategy: STRATEGIES[of].to_string(),
@@ -182,7 +182,7 @@ pub fn load(path: &Path, config_hash: &str, models: &Models) -> Result<Option<Tr
                 format!("{points} and {clearances}"),
             ));
         }
-        let samples = Samples { inputs: seen.inputs, clearances: seen.clearances };
+        let samples = Samples { inputs: seen.inputs, values: seen.clearances };
         let model = Model::new(samples, seen.scaling, seen.hyper, models)
             .map_err(|e| damaged("a regular model", e.to_string()))?;
         trained.models[place] = Some(model);

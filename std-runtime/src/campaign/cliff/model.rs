@@ -54,16 +54,16 @@ impl Model {
         let points = scaling.all(&samples.inputs);
         let neighbours = models.neighbours as usize;
         let (exact, mean) = if samples.len() <= models.exact_points as usize {
-            let gp = Gp::new(&points, &samples.clearances, hyper.clone(), None)?;
+            let gp = Gp::new(&points, &samples.values, hyper.clone(), None)?;
             let mean = gp.mean();
             (Some(gp), mean)
         } else {
             // Evenly out of all.
             let places: Vec<usize> = (0..MEAN_OF).map(|i| i * samples.len() / MEAN_OF).collect();
-            let clearances: Vec<f64> = places.iter().map(|&i| samples.clearances[i]).collect();
+            let clearances: Vec<f64> = places.iter().map(|&i| samples.values[i]).collect();
             (None, Gp::new(&points.select(&places), &clearances, hyper.clone(), None)?.mean())
         };
-        let local = Local::new(points, samples.clearances.clone(), hyper, mean)?;
+        let local = Local::new(points, samples.values.clone(), hyper, mean)?;
         Ok(Self { scaling, local, exact, mean, neighbours, samples })
     }
 

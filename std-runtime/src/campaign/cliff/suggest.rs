@@ -36,7 +36,7 @@ pub enum Decision {
 pub struct Suggestion {
     /// As they are recorded: the strategy's code is the last.
     pub inputs: Inputs,
-    /// Expected clearance, bits a pair, those before it in the batch taken for seen.
+    /// Expected clearance, bits a bit of a set, those before it in the batch taken for seen.
     pub mean: f64,
     /// Its deviation.
     pub deviation: f64,

@@ -27,7 +27,7 @@ pub const LEAST: usize = 20;
 pub struct Validation {
     /// Samples kept apart.
     pub samples: u64,
-    /// Root of the mean squared error of the clearance, bits a pair.
+    /// Root of the mean squared error of the clearance, bits a bit of a set.
     pub rmse: Option<f64>,
     /// Standard deviation of their clearances: the same of a model that knows nothing.
     pub spread: Option<f64>,
@@ -88,8 +88,8 @@ pub struct Trained {
 /// Keeps what is drawn here apart from whatever else is drawn from the same seed.
 const PHASE: u64 = u64::from_be_bytes(*b"training");
 
-/// Clearances that are possible, in bits a pair: a string cannot have more than half a bit of a pair, and no leak more than what
-/// was sent.
+/// Clearances that are possible, in bits of each bit of a set: no min-entropy is above 1, and none is below what random outcomes
+/// cost at the largest f that is sensible.
 pub const POSSIBLE: (f64, f64) = (-3.0, 1.0);
 
 /// Points where a model's plausibility is looked at.
@@ -185,8 +185,7 @@ fn recover(
         }
     };
     let known: Vec<&Hyper> = known.into_iter().collect();
-    let fitted =
-        fit_from(&points, &training.clearances, &known, effort(&campaign.models, campaign.seed ^ PHASE));
+    let fitted = fit_from(&points, &training.values, &known, effort(&campaign.models, campaign.seed ^ PHASE));
     let mut tell = |seen: String, done: &str| {
         incidents.push(Incident { strategy: strategy.to_string(), seen, done: done.into() });
     };
@@ -195,7 +194,7 @@ fn recover(
         Err(why) => why,
     };
     tell(why, "hyperparameters of the prior instead of fitted ones");
-    let fixed = prior(&points, &training.clearances);
+    let fixed = prior(&points, &training.values);
     let why = match attempt(training, fixed.clone()) {
         Ok(found) => return Some(found),
         Err(why) => why,
@@ -217,14 +216,14 @@ fn inliers(samples: &Samples) -> Samples {
         values.sort_by(f64::total_cmp);
         values.get(values.len() / 2).copied().unwrap_or(0.0)
     };
-    let middle = median(samples.clearances.clone());
-    let distance = median(samples.clearances.iter().map(|clearance| (clearance - middle).abs()).collect());
+    let middle = median(samples.values.clone());
+    let distance = median(samples.values.iter().map(|clearance| (clearance - middle).abs()).collect());
     let places: Vec<usize> = (0..samples.len())
-        .filter(|&i| (samples.clearances[i] - middle).abs() <= 6.0 * distance.max(1e-9))
+        .filter(|&i| (samples.values[i] - middle).abs() <= 6.0 * distance.max(1e-9))
         .collect();
     Samples {
         inputs: samples.inputs.select(&places),
-        clearances: places.iter().map(|&i| samples.clearances[i]).collect(),
+        values: places.iter().map(|&i| samples.values[i]).collect(),
     }
 }
 
@@ -236,7 +235,7 @@ fn implausible(model: &Model, validation: &Validation, probes: &Points) -> Optio
     let (low, high) = POSSIBLE;
     if let Some(at) = said.iter().find(|at| !(low..=high).contains(&at.mean)) {
         return Some(format!(
-            "a clearance of {:.3} bits a pair is predicted, expected {low} to {high}",
+            "a clearance of {:.3} bits a bit is predicted, expected {low} to {high}",
             at.mean
         ));
     }
@@ -247,7 +246,7 @@ fn implausible(model: &Model, validation: &Validation, probes: &Points) -> Optio
     }
     let uncertain = said.iter().map(|at| at.deviation()).sum::<f64>() / said.len().max(1) as f64;
     if uncertain > high - low {
-        return Some(format!("a mean deviation of {uncertain:.3} bits a pair"));
+        return Some(format!("a mean deviation of {uncertain:.3} bits a bit"));
     }
     let condition = model.condition().filter(|&condition| condition.is_nan() || condition >= CONDITION)?;
     Some(format!("a covariance whose pivots differ by a factor of {condition:.1e}"))
@@ -260,7 +259,7 @@ fn finite(value: f64) -> Option<f64> {
 /// How good `model` is on samples that it has not seen.
 pub fn validate(model: &Model, apart: &Samples) -> Validation {
     let said: Vec<Prediction> = model.predict(&apart.inputs);
-    let (clearances, noise) = (&apart.clearances, model.hyper().noise);
+    let (clearances, noise) = (&apart.values, model.hyper().noise);
     let n = clearances.len() as f64;
     let mean = clearances.iter().sum::<f64>() / n;
     let signs =

@@ -9,6 +9,7 @@ use crate::campaign::cliff::model::Model;
 use crate::campaign::cliff::train::LEVELS;
 use crate::campaign::rows::Outcome;
 use crate::campaign::space::{Scale, TABLE};
+use crate::config::campaign::Acquisition;
 use crate::plot::COLOURS;
 use crate::plot::chart::{Axis, Chart, Layer, Shape};
 
@@ -73,8 +74,9 @@ impl Map {
     fn models(&self, page: &mut Page) {
         page.heading("Models of the clearance");
         page.text(
-            "A Gaussian process for each strategy (Matern 5/2, one length scale a parameter, constant mean, noise) says what \
-             clearance is to be expected anywhere, and how sure that is. The table has how good it was on a tenth of the design \
+            "Clearance is how far a run was from failing, in bits of each bit of a set. A Gaussian process for each strategy \
+             (Matern 5/2, one length scale a parameter, constant mean, noise) says what clearance is to be expected anywhere, \
+             and how sure that is. The table has how good it was on a tenth of the design \
              that it had not seen: root of the mean squared error beside the spread of the clearances, and how many of them lay \
              in the intervals that were to hold 50, 90 and 95 %.",
         );
@@ -179,9 +181,10 @@ impl Map {
     fn crossover(&self, page: &mut Page) {
         page.heading("Blind against baseline");
         let values = self.steps(PAIRS, 60);
-        let [baseline, blind] = STRATEGIES.map(|strategy| self.along(strategy, &[], PAIRS, &values));
+        let [baseline, blind] =
+            STRATEGIES.map(|strategy| self.along(self.yielded(strategy), strategy, &[], PAIRS, &values));
         if baseline.is_empty() || blind.is_empty() {
-            page.text("There is a model of one strategy alone.");
+            page.text("Too few samples of one of them succeeded.");
             return;
         }
         let gain: Vec<(f64, f64, f64)> = values
@@ -192,7 +195,7 @@ impl Map {
         let most = gain.iter().map(|(_, d, h)| d.abs() + h).fold(1e-4, f64::max);
         let side = |sign: f64| gain.iter().map(|(n, d, h)| (*n, d + sign * h)).collect();
         let chart = Chart::new(
-            "Clearance of blind less that of baseline",
+            "Margin of blind less that of baseline",
             self.axis(PAIRS),
             Axis::linear("bits a pair", -most, most),
         )
@@ -207,7 +210,8 @@ impl Map {
         page.figure(
             "crossover",
             &chart,
-            "Above 0 blind leaves more, below baseline; everything else as in the reference.",
+            "By models of the margin, learnt from runs that succeeded. Above 0 blind leaves more, below baseline; everything else \
+             as in the reference.",
         );
         let crossing = gain.windows(2).find(|pair| (pair[0].1 > 0.0) != (pair[1].1 > 0.0));
         page.text(if let Some(pair) = crossing {
@@ -250,10 +254,15 @@ impl Map {
             .filter(|(_, v)| v.is_finite())
             .collect();
         let (low, high) = values.iter().fold((0.0_f64, 1e-6_f64), |(l, h), (_, v)| (l.min(*v), h.max(*v)));
+        let what = match self.campaign.active.acquisition {
+            Acquisition::UncertaintyReduction => "greatest expected reduction of p (1 - p)",
+            Acquisition::Straddle => "greatest 1.96 sigma - |mu|, bits a bit",
+            Acquisition::RandomisedStraddle => "greatest kappa sigma - |mu|, bits a bit",
+        };
         let chart = Chart::new(
             "Acquisition",
             Axis::linear("iteration", 0.0, last),
-            Axis::linear("greatest 1.96 sigma - |mu|, bits a pair", 1.1 * low, 1.1 * high),
+            Axis::linear(what, 1.1 * low, 1.1 * high),
         )
         .with(Layer::new("", COLOURS[0], Shape::Line(values)));
         page.figure("acquisition", &chart, "It falls as less is left to be learnt near the cliff.");

@@ -7,23 +7,24 @@ use std::fmt::Write;
 use std::path::Path;
 
 use caligo_core::security::Quantity;
-use caligo_surrogate::Points;
+use caligo_surrogate::fit::fit_from;
 use caligo_surrogate::gp::Prediction;
+use caligo_surrogate::{Points, Scaling};
 
 use crate::campaign::cliff::active::{ActiveError, Audit, read_iteration};
 use crate::campaign::cliff::ask::{Critical, PAIRS, SIDES, critical};
-use crate::campaign::cliff::data::STRATEGIES;
+use crate::campaign::cliff::data::{STRATEGIES, Samples};
 use crate::campaign::cliff::file::{self, MODELS};
-use crate::campaign::cliff::model::Model;
+use crate::campaign::cliff::model::{Model, effort, logarithmic};
 use crate::campaign::cliff::suggest::Iteration;
-use crate::campaign::cliff::train::Trained;
+use crate::campaign::cliff::train::{LEAST, Trained};
 use crate::campaign::rows::{Outcome, Row};
 use crate::campaign::run::CampaignError;
 use crate::campaign::space::{AXES, DIMENSIONS, Inputs, TABLE, code, numbers};
 use crate::campaign::state::{CONFIG, Phase, State, shards_of};
 use crate::campaign::store::Store;
 use crate::config::Strategy;
-use crate::config::campaign::Campaign;
+use crate::config::campaign::{Campaign, Models};
 
 /// The place of the fidelity among inputs.
 pub(super) const FIDELITY: usize = 3;
@@ -49,6 +50,8 @@ pub(super) struct Map {
     /// The device that everything is drawn around: medians of the samples that succeeded.
     pub(super) reference: Inputs,
     pub(super) lines: Vec<Line>,
+    /// Models of the margin of runs that succeeded, by strategy.
+    yields: [Option<Model>; 2],
     pub(super) iterations: Vec<Iteration>,
     /// Rows of samples that models chose.
     pub(super) chosen: Vec<Row>,
@@ -69,7 +72,7 @@ impl Map {
             return Ok(None);
         };
         let mut succeeded: [Vec<f32>; AXES] = Default::default();
-        let mut design = Vec::new();
+        let (mut design, mut good) = (Vec::new(), Vec::new());
         for row in store.rows() {
             let row = row?;
             if row.outcome == Outcome::Succeeded {
@@ -77,6 +80,9 @@ impl Map {
             }
             if matches!(row.outcome, Outcome::Succeeded | Outcome::Failed) {
                 design.push(row.inputs);
+            }
+            if row.outcome == Outcome::Succeeded {
+                good.push(row);
             }
         }
         let mut reference: Inputs = [0.0; DIMENSIONS];
@@ -98,12 +104,15 @@ impl Map {
         }
         let run: Vec<Inputs> =
             chosen.iter().filter(|row| row.outcome != Outcome::Skipped).map(|row| row.inputs).collect();
+        let all = good.iter().chain(chosen.iter().filter(|row| row.outcome == Outcome::Succeeded));
+        let yields = STRATEGIES.map(|strategy| yielded(&mut all.clone(), strategy, &campaign));
         let mut map = Self {
             near: [(design.len() as u64, 0), (run.len() as u64, 0)],
             campaign,
             trained,
             reference,
             lines: Vec::new(),
+            yields,
             iterations,
             chosen,
             audit,
@@ -176,15 +185,22 @@ impl Map {
         (0..count).map(at).collect()
     }
 
-    /// The clearance of `strategy` where input `axis` takes `values`, with the other `changes` to the reference.
+    /// The model of the margin of `strategy` where it succeeds.
+    pub(super) fn yielded(&self, strategy: Strategy) -> Option<&Model> {
+        let of = STRATEGIES.iter().position(|&known| known == strategy)?;
+        self.yields[of].as_ref()
+    }
+
+    /// What `model`, one of `strategy`, says where input `axis` takes `values`, with the other `changes` to the reference.
     pub(super) fn along(
         &self,
+        model: Option<&Model>,
         strategy: Strategy,
         changes: &[(usize, f64)],
         axis: usize,
         values: &[f64],
     ) -> Vec<Prediction> {
-        let Some(model) = self.trained.model(strategy) else { return Vec::new() };
+        let Some(model) = model else { return Vec::new() };
         let mut points = Points::new(AXES);
         for &value in values {
             let mut row = numbers(&self.at(strategy, changes));
@@ -199,7 +215,7 @@ impl Map {
         let (xs, ys) = (self.steps(x, 41), self.steps(y, 81));
         let mut line = Vec::new();
         for &at in &xs {
-            let said = self.along(strategy, &[(x, at)], y, &ys);
+            let said = self.along(self.trained.model(strategy), strategy, &[(x, at)], y, &ys);
             let over: Vec<f64> = said.iter().map(|at| at.mean + sides * at.deviation()).collect();
             for (i, pair) in over.windows(2).enumerate() {
                 if (pair[0] > 0.0) != (pair[1] > 0.0) {
@@ -268,6 +284,23 @@ pub(super) fn short(value: f64) -> String {
     } else {
         format!("{value:.4}")
     }
+}
+
+/// A model of the margin of `strategy`, learnt from runs that succeeded.
+fn yielded(rows: &mut dyn Iterator<Item = &Row>, strategy: Strategy, campaign: &Campaign) -> Option<Model> {
+    /// Hyperparameters are fitted to so many: for a chart.
+    const POINTS: u64 = 400;
+    let mut samples = Samples::default();
+    rows.filter(|row| row.inputs[AXES] == code(strategy))
+        .for_each(|row| samples.push(&row.inputs, row.margin));
+    if samples.len() < LEAST {
+        return None;
+    }
+    let scaling = Scaling::of(&samples.inputs, &logarithmic(&campaign.space));
+    let models = Models { training_points: POINTS, ..campaign.models };
+    let points = scaling.all(&samples.inputs);
+    let hyper = fit_from(&points, &samples.values, &[], effort(&models, campaign.seed)).ok()?;
+    Model::new(samples, scaling, hyper, &models).ok()
 }
 
 /// Deviation of a clearance that would be measured.

@@ -128,7 +128,7 @@ pub(super) fn train(args: &TrainArgs) -> anyhow::Result<Ending> {
         });
         serde_json::to_string_pretty(&value)? + "\n"
     } else {
-        describe(&trained, dir, [0, 1].map(|of| against(of).zip(called(of))), judged)?
+        describe(&trained, dir, &[0, 1].map(|of| against(of).zip(called(of))), judged)?
     })?;
     Ok(Ending::Success)
 }
@@ -136,7 +136,7 @@ pub(super) fn train(args: &TrainArgs) -> anyhow::Result<Ending> {
 fn describe(
     trained: &Trained,
     dir: &Path,
-    against: [Option<(Validation, Calls)>; 2],
+    against: &[Option<(Validation, Calls)>; 2],
     judged: Option<Discrimination>,
 ) -> Result<String, std::fmt::Error> {
     let mut text = format!("models            {}\n", dir.join(MODELS).display());
@@ -156,7 +156,7 @@ fn describe(
             let Some(v) = v else { continue };
             writeln!(
                 text,
-                "  {name:<15} {}: RMSE {} of a spread of {} bits a pair, sign right in {}",
+                "  {name:<15} {}: RMSE {} of a spread of {} bits a bit of a set, sign right in {}",
                 v.samples,
                 shown(v.rmse, 5),
                 shown(v.spread, 5),
@@ -356,7 +356,7 @@ fn answer_text(
     let mut text = format!("verdict           {}\n", verdict.name());
     writeln!(
         text,
-        "clearance            {clearance:.5} bits a pair (95 %: {low:.5} to {high:.5}), {strategy}, by {samples} samples"
+        "clearance         {clearance:.5} bits a bit of a set (95 %: {low:.5} to {high:.5}), {strategy}, by {samples} samples"
     )?;
     writeln!(text, "  above 0         with probability {probability:.4}")?;
     if let Some(guardrail) = guardrail {
@@ -373,7 +373,7 @@ fn answer_text(
             v.succeeded, v.samples
         )?;
         if let Some(clearance) = v.clearance {
-            writeln!(text, "  mean clearance     {clearance:.5} bits a pair")?;
+            writeln!(text, "  mean clearance  {clearance:.5} bits a bit of a set")?;
         }
         if v.infrastructure_failures > 0 {
             writeln!(text, "  no result       {}", v.infrastructure_failures)?;
