@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
-# Gaussian processes beside scikit-learn's, and how many samples a map of the cliff takes when models choose them: some
-# minutes, and Python 3. Prints what docs/results/cliff.md has. Argument: samples to begin with [default: 250].
+# Gaussian processes beside scikit-learn's, time to choose samples, how many samples a map of the cliff takes when models choose
+# them, and whom the guardrail skips: about 25 minutes, and Python 3. Prints what docs/results/cliff.md has.
 set -eu
 . "$(dirname "$0")/setup.sh"
-begin=${1:-250}
 work=$PWD/target/surrogate
 run=target/release/caligo-run
 cargo build --release --locked -p caligo-runtime -p caligo-surrogate --bins --examples
@@ -11,40 +10,51 @@ cargo build --release --locked -p caligo-runtime -p caligo-surrogate --bins --ex
 "$work/python/bin/python" -c 'import sklearn' 2>/dev/null ||
     limited 600 "$work/python/bin/pip" install -q --disable-pip-version-check scikit-learn
 
-# campaign NAME SAMPLES SEED
+# campaign NAME SAMPLES SEED [REPEATS]
 campaign() {
-    sed -e "s/target_samples: .*/target_samples: $2/" -e "s/  sampler:/  sampler:\n    seed: $3/" docs/config/demo.yaml >"$work/$1.yaml"
+    sed -e "s/target_samples: .*/target_samples: $2/" \
+        -e "s/  sampler:/  sampler:\n    seed: $3\n    repeats: ${4:-1}/" docs/config/demo.yaml >"$work/$1.yaml"
     "$run" campaign run -c "$work/$1.yaml" --out "$work/$1" >/dev/null 2>&1
 }
 
+# judge FOLDER SAMPLES SEED HOW: a line of calls.csv
+judge() {
+    "$run" campaign train "$work/$1" --against "$work/test" --json | python3 -c '
+import json, sys
+of = json.load(sys.stdin)
+print(",".join(sys.argv[1:] + ["%.5f" % of[s]["calls"]["wrong"] for s in ("baseline", "blind")]))' "$4" "$2" "$3" >>"$work/calls.csv"
+}
+
 campaign large 8000 42
-campaign test 6000 1001
+campaign test 16000 1001
 "$run" campaign export "$work/large" --to "$work/large.csv"
 echo "## Beside scikit-learn"
 echo
 "$work/python/bin/python" benches/surrogate/compare.py target/release/examples/fit "$work/large.csv" 2000
 echo
+echo "## Choosing"
+echo
+for samples in 10000 100000; do target/release/examples/think $samples; done
+echo
 echo "## Wrong calls by number of samples"
 echo
-echo "| samples | how | baseline wrong, % | blind wrong, % |"
-echo "|---|---|---|---|"
-
-# line FOLDER SAMPLES HOW
-line() {
-    "$run" campaign train "$work/$1" --against "$work/test" --json | python3 -c '
-import json, sys
-of = json.load(sys.stdin)
-wrong = ["%.2f" % (100 * (1 - of[s]["against"]["signs"])) for s in ("baseline", "blind")]
-print("|", " | ".join(sys.argv[1:] + wrong), "|")' "$2" "$3"
-}
-
-for count in 250 500 1000 2000 4000 8000; do
-    [ $count = 8000 ] && { line large 8000 hypercube; break; }
-    campaign "lhs$count" $count 42
-    line "lhs$count" $count hypercube
+echo how,samples,seed,baseline,blind >"$work/calls.csv"
+for seed in 42 43 44; do
+    for count in 250 500 1000 2000 4000; do
+        campaign "lhs$count-$seed" $count $seed
+        judge "lhs$count-$seed" $count $seed hypercube
+    done
+    campaign "active-$seed" 100 $seed
+    for iterations in 5 10 20 30 40; do
+        "$run" campaign learn "$work/active-$seed" --iterations $iterations >/dev/null 2>&1
+        judge "active-$seed" $((100 + 16 * iterations)) $seed chosen
+    done
 done
-campaign active "$begin" 42
-for iterations in 10 20 30 40; do
-    "$run" campaign learn "$work/active" --iterations $iterations >/dev/null 2>&1
-    line active $((begin + 16 * iterations)) chosen
-done
+judge large 8000 42 hypercube
+python3 benches/surrogate/samples.py "$work/calls.csv"
+campaign chance 9000 1002 9
+"$run" campaign train "$work/large" --against "$work/chance" | grep calls
+echo
+echo "## Guardrail"
+echo
+"$run" campaign train "$work/large" --against "$work/test" | grep -A 1 guardrail
