@@ -271,6 +271,8 @@ fn bad_arguments_are_refused_in_one_line() {
     ] {
         bench.refused(line, 2);
     }
+    let text = bench.refused("ot --params p.yaml --count -1", 2);
+    assert!(text.contains("'-1' for '--count <K>'"), "{text}");
     let text = bench.refused("ot --params p.yaml --alice-out0 s0 --bob-out no/such", 1);
     assert!(text.contains("no/such: ") && nothing_written(&bench), "{text}");
     assert!(fs::read_to_string(bench.path("p.yaml")).unwrap() == PARAMS);

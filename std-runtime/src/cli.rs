@@ -21,7 +21,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use caligo_core::leakage::Policy;
 
@@ -123,7 +123,23 @@ pub enum Ending {
     Failure,
 }
 
+/// Takes -1 for the value of an option, which is told what it expects, and not for an option.
+fn with_negative_numbers(command: clap::Command) -> clap::Command {
+    let all = command
+        .mut_args(|arg| if arg.get_action().takes_values() { arg.allow_negative_numbers(true) } else { arg });
+    all.mut_subcommands(with_negative_numbers)
+}
+
 impl Cli {
+    /// The command line of this process.
+    ///
+    /// # Errors
+    /// What clap has to say of it, help included.
+    pub fn of_process() -> Result<Self, clap::Error> {
+        let matches = with_negative_numbers(Self::command()).try_get_matches()?;
+        Self::from_arg_matches(&matches)
+    }
+
     /// Runs the command.
     ///
     /// # Errors
