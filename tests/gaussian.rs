@@ -193,6 +193,35 @@ fn values_that_are_equal_fit_too() {
 }
 
 #[test]
+fn what_is_seen_later_makes_the_same_process() {
+    let (points, values) = data(60);
+    let hyper = hyper();
+    let whole = Gp::new(&points, &values, hyper.clone(), None).unwrap();
+    let queries = lattice(100, 20);
+    for first in [1, 44, 60] {
+        let places: Vec<usize> = (0..first).collect();
+        let before = Gp::new(&points.select(&places), &values[..first], hyper.clone(), None).unwrap();
+        let after = before.extended(&points, &values, None).unwrap();
+        assert_eq!(after.len(), 60);
+        assert!((after.mean() - whole.mean()).abs() < 1e-9);
+        for (a, b) in after.predict(&queries).iter().zip(whole.predict(&queries)) {
+            assert!((a.mean - b.mean).abs() < 1e-9 && (a.variance - b.variance).abs() < 1e-9, "{a:?} {b:?}");
+        }
+        assert!((after.condition() / whole.condition() - 1.0).abs() < 1e-6);
+    }
+    // Less than was seen.
+    let few: Vec<usize> = (0..59).collect();
+    assert!(matches!(whole.extended(&points.select(&few), &values[..59], None), Err(GpError::Data { .. })));
+    // The same point again and hardly any noise: more has to be added.
+    let tight = Hyper { noise: 1e-30, ..hyper };
+    let places: Vec<usize> = (0..60).chain(0..5).collect();
+    let again: Vec<f64> = places.iter().map(|&i| values[i]).collect();
+    let before = Gp::new(&points, &values, tight, None).unwrap();
+    let after = before.extended(&points.select(&places), &again, None).unwrap();
+    assert!(after.jitter() >= before.jitter() && after.mean().is_finite());
+}
+
+#[test]
 fn neighbours_make_the_exact_process_where_they_are_all() {
     let (points, values) = data(90);
     let exact = Gp::new(&points, &values, hyper(), None).unwrap();

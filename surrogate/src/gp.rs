@@ -4,6 +4,8 @@
 //! one of largest likelihood (generalised least squares) unless it is given. Time grows with the cube of the number of
 //! points, memory with its square.
 
+mod extend;
+
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt;
 use faer::linalg::cholesky::llt::factor::LltRegularization;

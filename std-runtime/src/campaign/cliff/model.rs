@@ -72,7 +72,22 @@ impl Model {
     /// # Errors
     /// [`GpError`].
     pub fn conditioned(&self, more: &Samples, models: &Models) -> Result<Self, GpError> {
-        Self::new(self.samples.with(more), self.scaling.clone(), self.hyper().clone(), models)
+        let samples = self.samples.with(more);
+        let (Some(gp), true) = (&self.exact, samples.len() <= models.exact_points as usize) else {
+            return Self::new(samples, self.scaling.clone(), self.hyper().clone(), models);
+        };
+        let points = self.scaling.all(&samples.inputs);
+        let gp = gp.extended(&points, &samples.values, None)?;
+        let mean = gp.mean();
+        let local = Local::new(points, samples.values.clone(), self.hyper().clone(), mean)?;
+        Ok(Self {
+            scaling: self.scaling.clone(),
+            local,
+            exact: Some(gp),
+            mean,
+            neighbours: self.neighbours,
+            samples,
+        })
     }
 
     /// What it has seen.
