@@ -1,14 +1,13 @@
 #!/usr/bin/env bash
 # Gaussian processes beside scikit-learn's, time to choose samples, how many samples a map of the cliff takes when models choose
-# them, and whom the guardrail skips: about 25 minutes, and Python 3. Prints what docs/results/cliff.md has.
+# them, and whom the guardrail skips: about 25 minutes, and Python 3. Prints what docs/results/cliff.md has. Arguments: which of the
+# parts fit, think, samples, guardrail [default: all].
 set -eu
 . "$(dirname "$0")/setup.sh"
 work=$PWD/target/surrogate
 run=target/release/caligo-run
 cargo build --release --locked -p caligo-runtime -p caligo-surrogate --bins --examples
-[ -x "$work/python/bin/python" ] || python3 -m venv "$work/python"
-"$work/python/bin/python" -c 'import sklearn' 2>/dev/null ||
-    limited 600 "$work/python/bin/pip" install -q --disable-pip-version-check scikit-learn
+mkdir -p "$work"
 
 # campaign NAME SAMPLES SEED [REPEATS]
 campaign() {
@@ -25,36 +24,68 @@ of = json.load(sys.stdin)
 print(",".join(sys.argv[1:] + ["%.5f" % of[s]["calls"]["wrong"] for s in ("baseline", "blind")]))' "$4" "$2" "$3" >>"$work/calls.csv"
 }
 
-campaign large 8000 42
-campaign test 16000 1001
-"$run" campaign export "$work/large" --to "$work/large.csv"
-echo "## Beside scikit-learn"
-echo
-"$work/python/bin/python" benches/surrogate/compare.py target/release/examples/fit "$work/large.csv" 2000
-echo
-echo "## Choosing"
-echo
-for samples in 10000 100000; do target/release/examples/think $samples; done
-echo
-echo "## Wrong calls by number of samples"
-echo
-echo how,samples,seed,baseline,blind >"$work/calls.csv"
-for seed in 42 43 44; do
-    for count in 250 500 1000 2000 4000; do
-        campaign "lhs$count-$seed" $count $seed
-        judge "lhs$count-$seed" $count $seed hypercube
+# need NAME SAMPLES SEED: the campaign, if it is not there
+need() {
+    [ -f "$work/$1/exploration_data.h5" ] || campaign "$@"
+}
+
+fit() {
+    echo "## Beside scikit-learn"
+    echo
+    [ -x "$work/python/bin/python" ] || python3 -m venv "$work/python"
+    "$work/python/bin/python" -c 'import sklearn' 2>/dev/null ||
+        limited 600 "$work/python/bin/pip" install -q --disable-pip-version-check scikit-learn
+    need large 8000 42
+    "$run" campaign export "$work/large" --to "$work/large.csv"
+    "$work/python/bin/python" -W ignore benches/surrogate/compare.py target/release/examples/fit "$work/large.csv" 2000
+}
+
+think() {
+    echo "## Choosing"
+    echo
+    for samples in 10000 100000; do target/release/examples/think $samples; done
+}
+
+samples() {
+    local seed count iterations
+    echo "## Wrong calls by number of samples"
+    echo
+    need large 8000 42
+    need test 16000 1001
+    need chance 9000 1002 9
+    echo how,samples,seed,baseline,blind >"$work/calls.csv"
+    for seed in 42 43 44; do
+        for count in 250 500 1000 2000 4000; do
+            need "lhs$count-$seed" $count $seed
+            judge "lhs$count-$seed" $count $seed hypercube
+        done
+        rm -rf "$work/active-$seed"
+        campaign "active-$seed" 100 $seed
+        for iterations in 5 10 20 30 40; do
+            "$run" campaign learn "$work/active-$seed" --iterations $iterations >/dev/null 2>&1
+            judge "active-$seed" $((100 + 16 * iterations)) $seed chosen
+        done
     done
-    campaign "active-$seed" 100 $seed
-    for iterations in 5 10 20 30 40; do
-        "$run" campaign learn "$work/active-$seed" --iterations $iterations >/dev/null 2>&1
-        judge "active-$seed" $((100 + 16 * iterations)) $seed chosen
-    done
+    judge large 8000 42 hypercube
+    python3 benches/surrogate/samples.py "$work/calls.csv"
+    "$run" campaign train "$work/large" --against "$work/chance" | grep calls
+}
+
+guardrail() {
+    echo "## Guardrail"
+    echo
+    need large 8000 42
+    need test 16000 1001
+    "$run" campaign train "$work/large" --against "$work/test" | grep -A 1 guardrail
+}
+
+[ $# -gt 0 ] || set -- fit think samples guardrail
+for part in "$@"; do
+    case $part in
+        fit | think | samples | guardrail) "$part" && echo ;;
+        *)
+            echo "usage: scripts/surrogate.sh [fit|think|samples|guardrail ...]" >&2
+            exit 2
+            ;;
+    esac
 done
-judge large 8000 42 hypercube
-python3 benches/surrogate/samples.py "$work/calls.csv"
-campaign chance 9000 1002 9
-"$run" campaign train "$work/large" --against "$work/chance" | grep calls
-echo
-echo "## Guardrail"
-echo
-"$run" campaign train "$work/large" --against "$work/test" | grep -A 1 guardrail
