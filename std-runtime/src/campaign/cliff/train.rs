@@ -231,6 +231,8 @@ fn inliers(samples: &Samples) -> Samples {
 fn implausible(model: &Model, validation: &Validation, probes: &Points) -> Option<String> {
     /// Pivots whose ratio is beyond this leave no digits.
     const CONDITION: f64 = 1e15;
+    /// Fewer samples kept apart say nothing.
+    const TELLING: u64 = 10;
     let said = model.predict(probes);
     let (low, high) = POSSIBLE;
     if let Some(at) = said.iter().find(|at| !(low..=high).contains(&at.mean)) {
@@ -240,6 +242,7 @@ fn implausible(model: &Model, validation: &Validation, probes: &Points) -> Optio
         ));
     }
     if let (Some(rmse), Some(spread)) = (validation.rmse, validation.spread)
+        && validation.samples >= TELLING
         && rmse > 1.2 * spread
     {
         return Some(format!("an error of {rmse:.4} on samples kept apart, whose spread is {spread:.4}"));
