@@ -108,6 +108,12 @@ pub enum Shape {
     Whiskers(Vec<(f64, f64, f64)>),
 }
 
+impl Shape {
+    const fn dashes(&self) -> &'static str {
+        if matches!(self, Self::Dashes(_)) { " stroke-dasharray=\"5 4\"" } else { "" }
+    }
+}
+
 /// A shape with its name; an empty one is not in the legend.
 #[derive(Clone, Debug)]
 pub struct Layer {
@@ -195,8 +201,9 @@ impl Chart {
                 Shape::Line(_) | Shape::Dashes(_) => {
                     writeln!(
                         svg,
-                        "<path d=\"M{x} {y}h20\" stroke=\"{}\" stroke-width=\"2\"/>",
-                        layer.colour
+                        "<path d=\"M{x} {y}h20\" stroke=\"{}\" stroke-width=\"2\"{}/>",
+                        layer.colour,
+                        layer.shape.dashes()
                     )?;
                 }
                 _ => writeln!(
@@ -261,7 +268,7 @@ impl Chart {
                 writeln!(svg, "\"/>")
             }
             Shape::Line(points) | Shape::Dashes(points) => {
-                let dashes = if matches!(shape, Shape::Dashes(_)) { " stroke-dasharray=\"5 4\"" } else { "" };
+                let dashes = shape.dashes();
                 write!(svg, "<path fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.6\"{dashes} d=\"")?;
                 for (i, (x, y)) in points.iter().filter_map(|&point| self.at(point)).enumerate() {
                     write!(svg, "{}{x:.1} {y:.1}", if i == 0 { 'M' } else { 'L' })?;
