@@ -75,7 +75,7 @@ mod tests {
             head.starts_with("index,storage_noise_r,") && head.contains(",num_pairs,strategy,draw,outcome,")
         );
         let expected = "7,0.1,0.0001,100000,0.99,0.5,0.01,0.00000001,200000,blind,2,failed,,,,\
-                        \"C_N nu < 1/2, \"\"used\"\"\",0,-0.25,,,,,,0,0,0,0,,,,,\n";
+                        \"C_N nu < 1/2, \"\"used\"\"\",0,-0.25,,,,,,,0,0,0,0,,,,,\n";
         assert_eq!(line, expected);
         assert_eq!(head.split(',').count(), 9 + COLUMNS.len());
     }
