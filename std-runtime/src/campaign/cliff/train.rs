@@ -110,8 +110,10 @@ impl Trained {
             let found = recover(campaign, STRATEGIES[of], &training, apart, known, incidents);
             match found {
                 Some((model, validation)) => {
-                    // What was kept apart has had its say.
-                    let all = model.conditioned(apart, &campaign.models).unwrap_or(model);
+                    // What was kept apart has had its say. Made anew, as by whoever reads it from a file.
+                    let (scaling, hyper) = (model.scaling().clone(), model.hyper().clone());
+                    let all = Model::new(model.samples().with(apart), scaling, hyper, &campaign.models);
+                    let all = all.unwrap_or(model);
                     (Some(all), validation)
                 }
                 None => (before.cloned(), Validation::default()),
