@@ -310,6 +310,26 @@ fn answers_say_what_is_known_and_what_is_not() {
     assert_eq!(answer.verdict, Verdict::Safe);
     inputs[3] = 0.91;
     assert_eq!(ask(model, &campaign.space, &inputs).verdict, Verdict::Unsafe);
+    assert!(critical.run.unwrap() > critical.high.unwrap());
+
+    // Where chance moves runs about the mean, knowing the mean is not enough.
+    let known = Known(curved, 0.02);
+    let dir = designed(&campaign, &known);
+    let trained = train(dir.path(), &campaign, CODE).unwrap();
+    let model = trained.model(Strategy::Baseline).unwrap();
+    inputs[3] = 0.98;
+    let critical = ask(model, &campaign.space, &inputs).critical;
+    inputs[7] = (1.02 * critical.high.unwrap()) as f32;
+    let answer = ask(model, &campaign.space, &inputs);
+    assert!(
+        answer.verdict == Verdict::Unclear && answer.interval.0 > 0.0 && answer.run.0 < 0.0,
+        "{answer:?}"
+    );
+    inputs[7] = (1.02 * critical.run.unwrap()) as f32;
+    let answer = ask(model, &campaign.space, &inputs);
+    assert!(answer.verdict == Verdict::Safe && answer.probability > 0.975, "{answer:?}");
+    // Two deviations of the noise, and what is not known of the mean.
+    assert!((1.6..3.2).contains(&(curved(&inputs) / 0.02)), "{} {answer:?}", curved(&inputs));
     inputs[3] = 0.5;
     let answer = ask(model, &campaign.space, &inputs);
     assert!(answer.outside[0].contains("channel_fidelity is 0.5"), "{:?}", answer.outside);

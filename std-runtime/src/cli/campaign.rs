@@ -38,7 +38,7 @@ pub(super) enum CampaignCommand {
     Status(StatusArgs),
     /// Write what was found: one HTML page, and Markdown with its figures.
     Report(ReportArgs),
-    /// Write all samples as comma-separated values.
+    /// Write all samples of the design as comma-separated values.
     Export(ExportArgs),
     /// Print the JSON schema of a campaign file.
     Schema,

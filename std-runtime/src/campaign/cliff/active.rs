@@ -57,8 +57,9 @@ pub enum ActiveError {
     },
     /// No strategy has samples enough.
     #[error(
-        "{}: expected at least {least} samples of a strategy that were run, found {found}; `infeasible: run` runs those that \
-         no string can come of too, and `replace` takes others for them", dir.display()
+        "{}: expected at least {least} samples of a strategy that were run, but for the tenth that is kept apart, found {found}; \
+         raise `phase1.target_samples`, or let `infeasible: run` run those too that no string can come of, or `replace` take \
+         others for them", dir.display()
     )]
     TooFew {
         /// The folder.

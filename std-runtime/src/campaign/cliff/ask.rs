@@ -16,7 +16,7 @@ use crate::campaign::space::{Inputs, Space, TABLE, numbers};
 /// Deviations on either side of a 95 % interval.
 pub const SIDES: f64 = 1.96;
 
-/// What a clearance's interval says.
+/// What the interval of one run's clearance says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -57,8 +57,10 @@ pub struct Critical {
     pub pairs: Option<f64>,
     /// By the upper end of the 95 % interval: fewer are expected to fail.
     pub low: Option<f64>,
-    /// By its lower end: as many are expected to suffice.
+    /// By its lower end: from there on more than half of all runs are sure to succeed.
     pub high: Option<f64>,
+    /// By the lower end of the interval of one run: from there on it is expected to succeed, with 39 chances in 40.
+    pub run: Option<f64>,
 }
 
 /// What is expected of some inputs.
@@ -68,9 +70,11 @@ pub struct Answer {
     pub verdict: Verdict,
     /// Expected clearance, bits a bit of a set.
     pub clearance: f64,
-    /// Its 95 % interval.
+    /// Its 95 % interval: where the mean of many runs lies.
     pub interval: (f64, f64),
-    /// Probability that the clearance is above 0.
+    /// The 95 % interval of one run, which chance moves about the mean.
+    pub run: (f64, f64),
+    /// Probability that the clearance of a run is above 0.
     pub probability: f64,
     /// Pairs that it takes, everything else as it is.
     pub critical: Critical,
@@ -87,14 +91,22 @@ pub fn ask(model: &Model, space: &Space, inputs: &Inputs) -> Answer {
         let name = dimension.quantity.name();
         (!inside).then(|| format!("{name} is {input}, sampled were {} to {}", axis.low, axis.high))
     });
+    let run = of_run(model, at);
+    let interval = |at: Prediction| (at.mean - SIDES * at.deviation(), at.mean + SIDES * at.deviation());
     Answer {
-        verdict: Verdict::of(at),
+        verdict: Verdict::of(run),
         clearance: at.mean,
-        interval: (at.mean - SIDES * at.deviation(), at.mean + SIDES * at.deviation()),
-        probability: above_zero(at),
+        interval: interval(at),
+        run: interval(run),
+        probability: above_zero(run),
         critical: critical(model, space, inputs),
         outside: outside.collect(),
     }
+}
+
+/// What one run will show where `at` is expected.
+pub fn of_run(model: &Model, at: Prediction) -> Prediction {
+    Prediction { variance: at.variance + model.hyper().noise, ..at }
 }
 
 /// The place of the number of pairs among inputs.
@@ -114,7 +126,8 @@ pub fn critical(model: &Model, space: &Space, inputs: &Inputs) -> Critical {
         })
         .collect();
     let said = model.predict(&Points::of(&rows));
-    let from = |sides: f64| {
+    let runs: Vec<_> = said.iter().map(|&at| of_run(model, at)).collect();
+    let from = |said: &[Prediction], sides: f64| {
         let over = |at: &Prediction| at.mean + sides * at.deviation();
         let first = said.iter().rposition(|at| over(at) <= 0.0).map_or(0, |last| last + 1);
         let value = rows.get(first)?[PAIRS];
@@ -124,7 +137,12 @@ pub fn critical(model: &Model, space: &Space, inputs: &Inputs) -> Critical {
         let part = -a / (b - a);
         Some(rows[before][PAIRS] * (value / rows[before][PAIRS]).powf(part))
     };
-    Critical { pairs: from(0.0), low: from(SIDES), high: from(-SIDES) }
+    Critical {
+        pairs: from(&said, 0.0),
+        low: from(&said, SIDES),
+        high: from(&said, -SIDES),
+        run: from(&runs, -SIDES),
+    }
 }
 
 /// Indices of the samples of `--verify`, beyond those that are recorded.

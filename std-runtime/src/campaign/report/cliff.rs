@@ -90,8 +90,9 @@ impl Map {
         page.heading("Pairs that it takes");
         page.text(format!(
             "N_crit: the number of pairs from which on the clearance is above 0, for a device with {} (medians of the samples \
-             that succeeded), whose fidelity makes the error rate. In brackets the ends by 95 % intervals of the clearance: \
-             fewer are expected to fail, more to suffice. n_crit.csv has the same.",
+             that succeeded), whose fidelity makes the error rate: half of the runs succeed there. In brackets the ends by 95 % \
+             intervals of the clearance, then the number from which on one run is expected to succeed with 39 chances in 40. \
+             n_crit.csv has the same.",
             self.reference_text()
         ));
         page.table(
@@ -138,7 +139,10 @@ impl Map {
         cells.extend(line.critical.map(|critical| {
             critical.map_or_else(
                 || "-".into(),
-                |c| format!("{} ({} to {})", pairs(c.pairs), pairs(c.low), pairs(c.high)),
+                |c| {
+                    let [n, low, high, run] = [c.pairs, c.low, c.high, c.run].map(pairs);
+                    format!("{n} ({low} to {high}); {run}")
+                },
             )
         }));
         cells
@@ -357,17 +361,18 @@ impl Map {
         page.heading("How to read it");
         page.text(
             "Measure your error rate, round it up to the next line. Take at least the last number of pairs of your strategy's \
-             cell: it is where the lower end of a 95 % interval of the clearance is above 0. Between the first and the last number \
-             nothing is certain; with fewer than the first a run is expected to be in vain. For a device that differs from the reference ask: \
+             cell, after the semicolon: from there on one run is expected to succeed with 39 chances in 40. N_crit itself is where \
+             half of the runs succeed, in brackets how well it is known; with fewer pairs than that a run is expected to be in \
+             vain. For a device that differs from the reference ask: \
              caligo-run campaign ask --params FILE, and with --verify K run real samples.",
         );
         page.text(format!("The reference: {}.", self.reference_text()));
         page.table(
-            &["QBER", "fidelity", "baseline: N_crit (from, to)", "blind"],
+            &["QBER", "fidelity", "baseline: N_crit (from, to); for a run", "blind"],
             self.lines.iter().map(|line| self.cells(line)).collect(),
         );
         if let Some(last) =
-            self.lines.iter().rev().find(|l| l.critical.iter().flatten().any(|c| c.high.is_some()))
+            self.lines.iter().rev().find(|l| l.critical.iter().flatten().any(|c| c.run.is_some()))
         {
             page.text(format!(
                 "Above an error rate of {:.1} % no number of pairs up to {} is sure to suffice for the reference.",
@@ -389,7 +394,7 @@ impl Map {
                     .unwrap_or_default();
             vec![short(rate), baseline, blind]
         });
-        page.table(&["storage_rate_nu", "baseline: N_crit (from, to)", "blind"], rows.collect());
+        page.table(&["storage_rate_nu", "baseline: N_crit (from, to); for a run", "blind"], rows.collect());
         page.heading("Evidence");
         page.text(format!(
             "{} simulated transfers of the design and {} chosen by the models, both parties' real machines. Blind correction \

@@ -12,7 +12,7 @@ use caligo_surrogate::gp::Prediction;
 use caligo_surrogate::{Points, Scaling};
 
 use crate::campaign::cliff::active::{ActiveError, Audit, read_iteration};
-use crate::campaign::cliff::ask::{Critical, PAIRS, SIDES, critical};
+use crate::campaign::cliff::ask::{Critical, PAIRS, SIDES, critical, of_run};
 use crate::campaign::cliff::data::{STRATEGIES, Samples};
 use crate::campaign::cliff::file::{self, MODELS};
 use crate::campaign::cliff::model::{Model, effort, logarithmic};
@@ -131,7 +131,8 @@ impl Map {
             let of = inputs.iter().filter(|inputs| inputs[AXES] == code(strategy));
             of.for_each(|inputs| points.push(&numbers(inputs)));
             let said = model.predict(&points);
-            near += said.iter().filter(|at| at.mean.abs() <= 2.0 * noisy(model, **at)).count() as u64;
+            near += said.iter().filter(|at| at.mean.abs() <= 2.0 * of_run(model, **at).deviation()).count()
+                as u64;
         }
         near
     }
@@ -230,12 +231,12 @@ impl Map {
 
     /// The table of critical numbers of pairs as comma-separated values.
     pub(super) fn csv(&self) -> String {
-        let mut text = String::from("qber,channel_fidelity,strategy,n_crit,n_crit_low,n_crit_high\n");
+        let mut text = String::from("qber,channel_fidelity,strategy,n_crit,n_crit_low,n_crit_high,n_run\n");
         let cell = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.0}"));
         for line in &self.lines {
             for (strategy, critical) in STRATEGIES.iter().zip(line.critical) {
                 let Some(critical) = critical else { continue };
-                let ends = [critical.pairs, critical.low, critical.high].map(cell).join(",");
+                let ends = [critical.pairs, critical.low, critical.high, critical.run].map(cell).join(",");
                 // Writing to a string does not fail.
                 let _written = writeln!(text, "{},{:.6},{strategy},{ends}", line.qber, line.fidelity);
             }
@@ -259,6 +260,7 @@ impl Map {
                 column(&group, "n_crit", &|line| line.critical[of]?.pairs)?;
                 column(&group, "n_crit_low", &|line| line.critical[of]?.low)?;
                 column(&group, "n_crit_high", &|line| line.critical[of]?.high)?;
+                column(&group, "n_run", &|line| line.critical[of]?.run)?;
             }
             file.close()
         };
@@ -301,11 +303,6 @@ fn yielded(rows: &mut dyn Iterator<Item = &Row>, strategy: Strategy, campaign: &
     let points = scaling.all(&samples.inputs);
     let hyper = fit_from(&points, &samples.values, &[], effort(&models, campaign.seed)).ok()?;
     Model::new(samples, scaling, hyper, &models).ok()
-}
-
-/// Deviation of a clearance that would be measured.
-fn noisy(model: &Model, at: Prediction) -> f64 {
-    (at.variance + model.hyper().noise).sqrt()
 }
 
 /// Half of a 95 % interval.

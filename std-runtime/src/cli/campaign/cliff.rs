@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use caligo_core::security::Quantity;
+use caligo_core::security::{Pairs, Quantity};
 use clap::Args;
 use serde::Serialize;
 use serde_json::json;
@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{Ending, FolderArgs, print, stop_on_signals, workers};
 use crate::campaign::batch::Chosen;
 use crate::campaign::cliff::active::{self, Progress};
-use crate::campaign::cliff::ask::{Answer, Critical, ask, verification};
+use crate::campaign::cliff::ask::{Answer, Critical, PAIRS, ask, verification};
 use crate::campaign::cliff::data::{Part, STRATEGIES};
 use crate::campaign::cliff::file::{self, MODELS};
 use crate::campaign::cliff::model::Model;
@@ -262,11 +262,13 @@ pub(super) fn ask_campaign(args: &AskArgs) -> anyhow::Result<Ending> {
         anyhow::bail!("{}: expected models; make them with campaign train or learn", path.display());
     };
     let record = parameters.nsm.record();
+    let named = |pairs| if pairs == Pairs::Heralded { "heralded" } else { "emitted" };
     if record.pairs != campaign.space.pairs {
         anyhow::bail!(
-            "nsm.pairs: expected {:?}, as in the campaign, found {:?}",
-            campaign.space.pairs,
-            record.pairs
+            "{}: nsm.pairs: expected {}, as in the campaign, found {}",
+            args.params.display(),
+            named(campaign.space.pairs),
+            named(record.pairs)
         );
     }
     let strategy = Strategy::from(record.strategy);
@@ -278,13 +280,21 @@ pub(super) fn ask_campaign(args: &AskArgs) -> anyhow::Result<Ending> {
     let guardrail = trained.guardrail.as_ref().map(|forest| forest.probability(&inputs.map(f64::from)));
     let verified = (args.verify > 0).then(|| verify(&campaign, &inputs, args.verify)).transpose()?;
     if parameters.targets != *campaign.targets() {
-        eprintln!("caligo-run: section security differs from the campaign's, by which the answer is");
+        let path = args.params.display();
+        eprintln!("caligo-run: {path}: section security is not used, for the campaign has another one");
     }
     print(&if args.json {
         let value = json!({ "strategy": strategy.to_string(), "answer": answer, "guardrail": guardrail, "verified": verified });
         serde_json::to_string_pretty(&value)? + "\n"
     } else {
-        answer_text(strategy, &answer, guardrail, verified.as_ref(), model.samples().len())?
+        answer_text(
+            strategy,
+            &answer,
+            guardrail,
+            verified.as_ref(),
+            model.samples().len(),
+            campaign.space.axes[PAIRS].low,
+        )?
     })?;
     Ok(Ending::Success)
 }
@@ -351,20 +361,30 @@ fn answer_text(
     guardrail: Option<f64>,
     verified: Option<&Verified>,
     samples: usize,
+    least: f64,
 ) -> Result<String, std::fmt::Error> {
-    let Answer { verdict, clearance, interval: (low, high), probability, critical, outside } = answer;
+    let Answer { verdict, clearance, interval: (low, high), run, probability, critical, outside } = answer;
     let mut text = format!("verdict           {}\n", verdict.name());
     writeln!(
         text,
         "clearance         {clearance:.5} bits a bit of a set (95 %: {low:.5} to {high:.5}), {strategy}, by {samples} samples"
     )?;
-    writeln!(text, "  above 0         with probability {probability:.4}")?;
+    writeln!(
+        text,
+        "  of a run        {:.5} to {:.5} (95 %), above 0 with probability {probability:.4}",
+        run.0, run.1
+    )?;
     if let Some(guardrail) = guardrail {
-        writeln!(text, "  success         with probability {guardrail:.4}, by the guardrail")?;
+        writeln!(text, "  success         with probability {guardrail:.4}, by the forest of the guardrail")?;
     }
-    let pairs = |n: Option<f64>| n.map_or_else(|| "more than were sampled".to_owned(), |n| format!("{n:.0}"));
-    let Critical { pairs: middle, low, high } = *critical;
+    let pairs = |n: Option<f64>| match n {
+        None => "more than were sampled".to_owned(),
+        Some(n) if n <= least => format!("at most {n:.0}"),
+        Some(n) => format!("{n:.0}"),
+    };
+    let Critical { pairs: middle, low, high, run } = *critical;
     writeln!(text, "pairs             {} (95 %: {} to {})", pairs(middle), pairs(low), pairs(high))?;
+    writeln!(text, "  for 39 in 40    {}", pairs(run))?;
     if let Some(v) = verified {
         let (low, high) = v.interval;
         writeln!(
