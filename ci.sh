@@ -51,7 +51,7 @@ syntax() {
         bash -n "$script" || return
     done
     ! command -v python3 >/dev/null ||
-        python3 -c 'import ast, sys; [ast.parse(open(f).read(), f) for f in sys.argv[1:]]' benches/{peers,cycles}/*.py
+        python3 -c 'import ast, sys; [ast.parse(open(f).read(), f) for f in sys.argv[1:]]' benches/*/*.py
 }
 
 step syntax syntax
