@@ -6,15 +6,16 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use caligo_runtime::campaign::batch::Sample;
+use caligo_runtime::campaign::batch::{Batch, Chosen, Fill, Sample};
 use caligo_runtime::campaign::cliff::active::{
     ActiveError, Audit, CHOICES, Ending, Progress, SKIPPED, learn, read_iteration, suggestions_of, train,
 };
 use caligo_runtime::campaign::cliff::ask::{Verdict, ask};
+use caligo_runtime::campaign::cliff::chance::{EXCESS, excess};
 use caligo_runtime::campaign::cliff::data::{Data, Part as Learned};
 use caligo_runtime::campaign::cliff::file::{MODELS, ModelError, load, save};
 use caligo_runtime::campaign::cliff::suggest::Decision;
-use caligo_runtime::campaign::cliff::train::Trained;
+use caligo_runtime::campaign::cliff::train::{Trained, calls};
 use caligo_runtime::campaign::merge::recorded;
 use caligo_runtime::campaign::pipeline::Conduct;
 use caligo_runtime::campaign::report;
@@ -26,7 +27,9 @@ use caligo_runtime::campaign::state::{Begin, Phase, shards_of};
 use caligo_runtime::campaign::store::Store;
 use caligo_runtime::config::Strategy;
 use caligo_runtime::config::campaign::Campaign;
-use caligo_tests::known::{CODE, Known, LITTLE, anisotropic, campaign, curved, designed, sharp, wrong};
+use caligo_tests::known::{
+    CODE, COST, Chancy, Known, LITTLE, anisotropic, campaign, curved, designed, sharp, wrong,
+};
 
 fn learn_by(
     dir: &Path,
@@ -233,7 +236,7 @@ fn models_survive_their_file() {
     let path = dir.path().join(MODELS);
     let back = load(&path, &state.config_hash, &campaign.models).unwrap().unwrap();
     let inputs = campaign.space.inputs(&[0.3; 9], Strategy::Blind);
-    let [a, b] = [&trained, &back].map(|t| ask(t.model(Strategy::Blind).unwrap(), &campaign.space, &inputs));
+    let [a, b] = [&trained, &back].map(|t| ask(t.model(Strategy::Blind).unwrap(), &campaign, &inputs));
     assert_eq!(a, b);
     assert_eq!((trained.validation, &trained.guardrail), (back.validation, &back.guardrail));
     assert!(load(&dir.path().join("none"), "", &campaign.models).unwrap().is_none());
@@ -244,7 +247,7 @@ fn models_survive_their_file() {
         fs::write(&other, value.to_string()).unwrap();
         load(&other, &state.config_hash, &campaign.models).unwrap_err().to_string()
     };
-    assert!(refused(&|v| v["schema"] = 9.into()).contains("schema version 2"));
+    assert!(refused(&|v| v["schema"] = 9.into()).contains("schema version 3"));
     assert!(refused(&|v| v["kind"] = 9.into()).contains("caligo models"));
     assert!(refused(&|v| v["config_hash"] = "0".into()).contains("configuration"));
     assert!(refused(&|v| v["strategies"][0]["strategy"] = "x".into()).contains("baseline or blind"));
@@ -276,7 +279,7 @@ fn implausible_models_are_recovered_from() {
     assert!(trained.incidents.iter().any(|i| i.done.contains("prior")));
     assert!(trained.incidents.iter().any(|i| i.done.contains("left out")));
     let model = trained.model(Strategy::Baseline).unwrap();
-    let answer = ask(model, &campaign.space, &campaign.space.inputs(&[0.5; 9], Strategy::Baseline));
+    let answer = ask(model, &campaign, &campaign.space.inputs(&[0.5; 9], Strategy::Baseline));
     assert!(answer.clearance.abs() < 1.0, "{answer:?}");
     // Nothing but nonsense: the last good model stays.
     let (_, store) = recorded(dir.path()).unwrap();
@@ -300,7 +303,7 @@ fn answers_say_what_is_known_and_what_is_not() {
     let model = trained.model(Strategy::Baseline).unwrap();
     let mut inputs = campaign.space.inputs(&[0.5; 9], Strategy::Baseline);
     (inputs[0], inputs[3], inputs[7]) = (0.3, 0.97, 1e6);
-    let answer = ask(model, &campaign.space, &inputs);
+    let answer = ask(model, &campaign, &inputs);
     // .4 + pairs/2 - .3 pairs^2 = .3 where pairs = -.1823: 65,700.
     let critical = answer.critical;
     let n = critical.pairs.unwrap();
@@ -309,7 +312,7 @@ fn answers_say_what_is_known_and_what_is_not() {
     assert!((answer.clearance - curved(&inputs)).abs() < 0.005 && answer.outside.is_empty());
     assert_eq!(answer.verdict, Verdict::Safe);
     inputs[3] = 0.91;
-    assert_eq!(ask(model, &campaign.space, &inputs).verdict, Verdict::Unsafe);
+    assert_eq!(ask(model, &campaign, &inputs).verdict, Verdict::Unsafe);
     assert!(critical.run.unwrap() > critical.high.unwrap());
 
     // Where chance moves runs about the mean, knowing the mean is not enough.
@@ -318,19 +321,58 @@ fn answers_say_what_is_known_and_what_is_not() {
     let trained = train(dir.path(), &campaign, CODE).unwrap();
     let model = trained.model(Strategy::Baseline).unwrap();
     inputs[3] = 0.98;
-    let critical = ask(model, &campaign.space, &inputs).critical;
+    let critical = ask(model, &campaign, &inputs).critical;
     inputs[7] = (1.02 * critical.high.unwrap()) as f32;
-    let answer = ask(model, &campaign.space, &inputs);
+    let answer = ask(model, &campaign, &inputs);
     assert!(
         answer.verdict == Verdict::Unclear && answer.interval.0 > 0.0 && answer.run.0 < 0.0,
         "{answer:?}"
     );
     inputs[7] = (1.02 * critical.run.unwrap()) as f32;
-    let answer = ask(model, &campaign.space, &inputs);
+    let answer = ask(model, &campaign, &inputs);
     assert!(answer.verdict == Verdict::Safe && answer.probability > 0.975, "{answer:?}");
     // Two deviations of the noise, and what is not known of the mean.
     assert!((1.6..3.2).contains(&(curved(&inputs) / 0.02)), "{} {answer:?}", curved(&inputs));
     inputs[3] = 0.5;
-    let answer = ask(model, &campaign.space, &inputs);
+    let answer = ask(model, &campaign, &inputs);
     assert!(answer.outside[0].contains("channel_fidelity is 0.5"), "{:?}", answer.outside);
+}
+
+/// What the estimate of the error rate does to a run is told apart from the device: the map gets sharp, and a run's chances are
+/// those that runs have.
+#[test]
+fn chance_of_the_estimate_is_told_apart_from_the_device() {
+    let chancy = Chancy(curved);
+    let campaign = campaign(160, "");
+    let dir = designed(&campaign, &chancy);
+    let trained = train(dir.path(), &campaign, CODE).unwrap();
+    let model = trained.model(Strategy::Baseline).unwrap();
+    let rows: Vec<Row> = recorded(dir.path()).unwrap().1.rows().map(Result::unwrap).collect();
+    let by_chance = |row: &Row| (COST * excess(row)).powi(2);
+    let deviation = (rows.iter().map(by_chance).sum::<f64>() / rows.len() as f64).sqrt();
+    let noise = model.hyper().noise.sqrt();
+    assert!(deviation > 0.02 && noise < 0.2 * deviation, "{noise} of {deviation}");
+    assert!(model.lengths()[EXCESS].is_some());
+    let wrong = wrong(dir.path(), &campaign, curved);
+    assert!(wrong < 0.02, "{wrong}");
+
+    let mut inputs = campaign.space.inputs(&[0.5; 9], Strategy::Baseline);
+    (inputs[0], inputs[3]) = (0.3, 0.97);
+    for pairs in [5e4_f32, 8e4, 1.2e5, 3e5] {
+        inputs[7] = pairs;
+        let answer = ask(model, &campaign, &inputs);
+        let count = 2000;
+        let mut batch = Batch::default();
+        Chosen::new(&campaign, 0, vec![inputs; count]).make((0..count as u64).collect(), &mut batch);
+        let run = |row| chancy.execute(&batch.sample(row, &campaign.space).unwrap().unwrap()).unwrap();
+        let succeeded = (0..count).filter(|&row| run(row).outcome == Outcome::Succeeded).count();
+        let part = succeeded as f64 / count as f64;
+        assert!((part - answer.probability).abs() < 0.06, "{pairs}: {part}, {answer:?}");
+        assert!(answer.run.0 < answer.interval.0 && answer.interval.1 < answer.run.1, "{answer:?}");
+    }
+    // Told what the estimates showed, a map is hardly ever wrong about runs.
+    let mut part = Learned::default();
+    rows.iter().for_each(|row| part.push(row));
+    let found = calls(model, Strategy::Baseline, &part.ended);
+    assert!(found.told <= 0.02 && found.wrong >= found.told, "{found:?}");
 }

@@ -4,8 +4,10 @@
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
+use caligo_core::security::{Forecast, TargetRecord, Targets};
 use caligo_runtime::campaign::batch::Sample;
 use caligo_runtime::campaign::cliff::ask::ask;
+use caligo_runtime::campaign::cliff::chance::excess;
 use caligo_runtime::campaign::cliff::file::{MODELS, load};
 use caligo_runtime::campaign::merge::recorded;
 use caligo_runtime::campaign::pipeline::Conduct;
@@ -49,6 +51,32 @@ impl Execute for Known {
     }
 }
 
+/// The same of an estimate of the error rate that shows too many errors or too few, of which each costs what planned blocks cost.
+pub struct Chancy(pub fn(&Inputs) -> f64);
+
+/// What an error more costs, bits a bit.
+pub const COST: f64 = 1.5;
+
+impl Execute for Chancy {
+    fn execute(&self, sample: &Sample) -> Result<Row, Fault> {
+        let mut row = Known(self.0, LITTLE).execute(sample)?;
+        let forecast = Forecast::of(&sample.parameters, &Targets::new(TargetRecord::default()).unwrap());
+        let (rate, tested) = (forecast.coincidences.qber, forecast.test_bits);
+        let deviations = (f64::from(row.margin) - (self.0)(&sample.inputs)) / LITTLE;
+        row.qber_expected = rate as f32;
+        row.qber_observed = (rate + deviations * (rate * (1.0 - rate) / tested).sqrt()).max(0.0) as f32;
+        row.clearance = ((self.0)(&sample.inputs) - COST * excess(&row)) as f32;
+        row.margin = row.clearance;
+        let succeeded = row.clearance > 0.0;
+        (row.outcome, row.error_code) = if succeeded {
+            (Outcome::Succeeded, String::new())
+        } else {
+            (Outcome::Failed, "qber_threshold".into())
+        };
+        Ok(row)
+    }
+}
+
 fn decade(inputs: &Inputs, axis: usize) -> f64 {
     f64::from(inputs[axis]).log10()
 }
@@ -82,7 +110,7 @@ parameters: {{ storage_noise_r: [0, 1], storage_rate_nu: [1e-4, 1e-2], channel_f
 }
 
 /// A folder with the design's samples.
-pub fn designed(campaign: &Campaign, known: &Known) -> TempDir {
+pub fn designed(campaign: &Campaign, known: &dyn Execute) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     let options = Options { conduct: Conduct::new(2), begin: Begin::Resume, part: Part::WHOLE };
     run(dir.path(), campaign, CODE, known, options, &AtomicBool::new(false), &mut |_| {}).unwrap();
@@ -100,7 +128,7 @@ pub fn wrong(dir: &Path, campaign: &Campaign, f: fn(&Inputs) -> f64) -> f64 {
         });
         let strategy = if i % 2 == 0 { Strategy::Baseline } else { Strategy::Blind };
         let inputs = campaign.space.inputs(&unit, strategy);
-        let answer = ask(trained.model(strategy).unwrap(), &campaign.space, &inputs);
+        let answer = ask(trained.model(strategy).unwrap(), campaign, &inputs);
         count += 1.0;
         bad += f64::from(u8::from((answer.clearance > 0.0) != (f(&inputs) > 0.0)));
     }

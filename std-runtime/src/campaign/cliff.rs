@@ -1,9 +1,10 @@
-//! Where the margin changes its sign: models of recorded samples, samples chosen by them, answers.
+//! Where the clearance changes its sign: models of recorded samples, samples chosen by them, answers.
 //!
 //! | module | what comes in → what goes out |
 //! |---|---|
 //! | [`data`] | rows → what models learn from, a tenth kept apart |
-//! | [`model`] | samples of one strategy, hyperparameters → the margin elsewhere, with its uncertainty |
+//! | [`model`] | samples of one strategy, hyperparameters → the clearance elsewhere, with its uncertainty; what a run may show |
+//! | [`chance`] | a row → by how much its estimate was off; inputs → what is usual there |
 //! | [`train`] | data → models and guardrail, tried on the tenth; what went wrong, and what was done about it |
 //! | [`mod@file`] | models → one versioned file, and back |
 //! | [`suggest`] | models → the samples of an iteration |
@@ -12,6 +13,7 @@
 
 pub mod active;
 pub mod ask;
+pub mod chance;
 pub mod data;
 pub mod file;
 pub mod model;

@@ -11,7 +11,8 @@ use serde::Serialize;
 
 use super::model::Model;
 use super::train::above_zero;
-use crate::campaign::space::{Inputs, Space, TABLE, numbers};
+use crate::campaign::space::{Inputs, TABLE, numbers};
+use crate::config::campaign::Campaign;
 
 /// Deviations on either side of a 95 % interval.
 pub const SIDES: f64 = 1.96;
@@ -82,16 +83,18 @@ pub struct Answer {
     pub outside: Vec<String>,
 }
 
-/// What `model` expects of `inputs` in `space`.
-pub fn ask(model: &Model, space: &Space, inputs: &Inputs) -> Answer {
+/// What `model` expects of `inputs` in `campaign`.
+pub fn ask(model: &Model, campaign: &Campaign, inputs: &Inputs) -> Answer {
     let nothing = Prediction { mean: 0.0, variance: f64::INFINITY };
-    let at = model.predict(&Points::of([numbers(inputs)])).pop().unwrap_or(nothing);
-    let outside = space.axes.iter().zip(&TABLE).zip(inputs).filter_map(|((axis, dimension), &input)| {
-        let inside = (axis.low as f32..=axis.high as f32).contains(&input);
-        let name = dimension.quantity.name();
-        (!inside).then(|| format!("{name} is {input}, sampled were {} to {}", axis.low, axis.high))
-    });
-    let run = of_run(model, at);
+    let point = Points::of([numbers(inputs)]);
+    let [at, run] =
+        [model.predict(&point), model.runs(campaign, &point)].map(|mut said| said.pop().unwrap_or(nothing));
+    let outside =
+        campaign.space.axes.iter().zip(&TABLE).zip(inputs).filter_map(|((axis, dimension), &input)| {
+            let inside = (axis.low as f32..=axis.high as f32).contains(&input);
+            let name = dimension.quantity.name();
+            (!inside).then(|| format!("{name} is {input}, sampled were {} to {}", axis.low, axis.high))
+        });
     let interval = |at: Prediction| (at.mean - SIDES * at.deviation(), at.mean + SIDES * at.deviation());
     Answer {
         verdict: Verdict::of(run),
@@ -99,14 +102,9 @@ pub fn ask(model: &Model, space: &Space, inputs: &Inputs) -> Answer {
         interval: interval(at),
         run: interval(run),
         probability: above_zero(run),
-        critical: critical(model, space, inputs),
+        critical: critical(model, campaign, inputs),
         outside: outside.collect(),
     }
-}
-
-/// What one run will show where `at` is expected.
-pub fn of_run(model: &Model, at: Prediction) -> Prediction {
-    Prediction { variance: at.variance + model.hyper().noise, ..at }
 }
 
 /// The place of the number of pairs among inputs.
@@ -116,8 +114,8 @@ pub const PAIRS: usize = 7;
 const STEPS: usize = 96;
 
 /// Pairs from which on the clearance is above 0, everything else as in `inputs`.
-pub fn critical(model: &Model, space: &Space, inputs: &Inputs) -> Critical {
-    let axis = space.axes[PAIRS];
+pub fn critical(model: &Model, campaign: &Campaign, inputs: &Inputs) -> Critical {
+    let axis = campaign.space.axes[PAIRS];
     let rows: Vec<_> = (0..=STEPS)
         .map(|step| {
             let mut row = numbers(inputs);
@@ -125,8 +123,8 @@ pub fn critical(model: &Model, space: &Space, inputs: &Inputs) -> Critical {
             row
         })
         .collect();
-    let said = model.predict(&Points::of(&rows));
-    let runs: Vec<_> = said.iter().map(|&at| of_run(model, at)).collect();
+    let points = Points::of(&rows);
+    let (said, runs) = (model.predict(&points), model.runs(campaign, &points));
     let from = |said: &[Prediction], sides: f64| {
         let over = |at: &Prediction| at.mean + sides * at.deviation();
         let first = said.iter().rposition(|at| over(at) <= 0.0).map_or(0, |last| last + 1);

@@ -1,13 +1,14 @@
 //! What models learn from.
 //!
-//! In: rows. Out: for each strategy the inputs and clearances of samples that were run; for the guardrail all of them, and which
-//! succeeded. Samples that were not run are not looked at: what was foretold teaches nothing. Of the design a tenth, drawn by
-//! the seed, is kept apart for validation.
+//! In: rows. Out: for each strategy the inputs, excess and clearances of samples that were run; for the guardrail all of them,
+//! and which succeeded. Samples that were not run are not looked at: what was foretold teaches nothing. Of the design a tenth,
+//! drawn by the seed, is kept apart for validation.
 
 use caligo_surrogate::Points;
 
+use super::chance::{SEEN, excess, seen};
 use crate::campaign::rows::{Outcome, Row};
-use crate::campaign::space::{AXES, DIMENSIONS, Inputs, code, numbers};
+use crate::campaign::space::{DIMENSIONS, code, numbers};
 use crate::campaign::store::StoreError;
 use crate::channel::mix;
 use crate::config::Strategy;
@@ -24,7 +25,7 @@ const PHASE: u64 = u64::from_be_bytes(*b"validate");
 /// Samples of one strategy.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Samples {
-    /// Inputs, eight numbers each.
+    /// Inputs, eight numbers each, and the ninth the excess.
     pub inputs: Points,
     /// Clearances, unless something else is to be learnt.
     pub values: Vec<f64>,
@@ -32,7 +33,7 @@ pub struct Samples {
 
 impl Default for Samples {
     fn default() -> Self {
-        Self { inputs: Points::new(AXES), values: Vec::new() }
+        Self { inputs: Points::new(SEEN), values: Vec::new() }
     }
 }
 
@@ -47,9 +48,9 @@ impl Samples {
         self.values.is_empty()
     }
 
-    /// One more.
-    pub fn push(&mut self, inputs: &Inputs, value: f32) {
-        self.inputs.push(&numbers(inputs));
+    /// One more: `value` of `row`.
+    pub fn push(&mut self, row: &Row, value: f32) {
+        self.inputs.push(&seen(&numbers(&row.inputs), excess(row)));
         self.values.push(value.into());
     }
 
@@ -68,13 +69,15 @@ impl Samples {
 pub struct Ended {
     /// Inputs, the strategy's code the ninth.
     pub inputs: Points,
+    /// The excess of each.
+    pub excess: Vec<f64>,
     /// Whether they succeeded.
     pub succeeded: Vec<bool>,
 }
 
 impl Default for Ended {
     fn default() -> Self {
-        Self { inputs: Points::new(DIMENSIONS), succeeded: Vec::new() }
+        Self { inputs: Points::new(DIMENSIONS), excess: Vec::new(), succeeded: Vec::new() }
     }
 }
 
@@ -96,13 +99,14 @@ impl Part {
             Outcome::Skipped | Outcome::Infrastructure => return,
         };
         self.ended.inputs.push(&row.inputs.map(f64::from));
+        self.ended.excess.push(excess(row));
         self.ended.succeeded.push(succeeded);
         let [.., kind] = row.inputs;
         let of = STRATEGIES.iter().position(|&strategy| code(strategy) == kind);
         if let Some(samples) = of.and_then(|of| self.samples.get_mut(of))
             && row.clearance.is_finite()
         {
-            samples.push(&row.inputs, row.clearance);
+            samples.push(row, row.clearance);
         }
     }
 
@@ -113,6 +117,7 @@ impl Part {
         let [c, d] = &more.samples;
         let mut ended = self.ended.clone();
         more.ended.inputs.rows().for_each(|row| ended.inputs.push(row));
+        ended.excess.extend(&more.ended.excess);
         ended.succeeded.extend(&more.ended.succeeded);
         Self { samples: [a.with(c), b.with(d)], ended }
     }

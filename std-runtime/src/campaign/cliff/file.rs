@@ -11,10 +11,10 @@ use caligo_surrogate::forest::Forest;
 use caligo_surrogate::{Hyper, Points, Scaling};
 use serde::{Deserialize, Serialize};
 
+use super::chance::SEEN;
 use super::data::{STRATEGIES, Samples};
 use super::model::Model;
 use super::train::{Discrimination, Incident, Trained, Validation};
-use crate::campaign::space::AXES;
 use crate::config::campaign::Models;
 use crate::keyfile::{self, Access};
 
@@ -22,7 +22,7 @@ use crate::keyfile::{self, Access};
 pub const MODELS: &str = "models.json";
 
 /// Version of the file.
-pub const SCHEMA: u64 = 2;
+pub const SCHEMA: u64 = 3;
 
 const KIND: &str = "caligo models";
 
@@ -176,9 +176,9 @@ pub fn load(path: &Path, config_hash: &str, models: &Models) -> Result<Option<Tr
         trained.validation[place] = of.validation;
         let Some(seen) = of.model else { continue };
         let (points, clearances) = (seen.inputs.len(), seen.clearances.len());
-        if seen.inputs.dimension() != AXES || points != clearances || seen.scaling.inputs() != AXES {
+        if seen.inputs.dimension() != SEEN || points != clearances || seen.scaling.inputs() != SEEN {
             return Err(damaged(
-                "eight inputs and a clearance a sample",
+                "eight inputs, an excess and a clearance a sample",
                 format!("{points} and {clearances}"),
             ));
         }

@@ -1,18 +1,20 @@
-//! The clearance of one strategy as a Gaussian process of eight numbers.
+//! The clearance of one strategy as a Gaussian process of eight numbers and of what chance did to a run.
 //!
-//! In: samples, hyperparameters. Out: mean and variance of the clearance anywhere. Up to some number of samples the process is
-//! exact; one of more is made of the nearest samples of where one looks. GPUs would take the place of [`Gp`] here.
+//! In: samples, hyperparameters. Out: mean and variance of the clearance anywhere, and what one run there may show. Up to some
+//! number of samples the process is exact; one of more is made of the nearest samples of where one looks. GPUs would take the
+//! place of [`Gp`] here.
 
 use caligo_surrogate::fit::Effort;
 use caligo_surrogate::gp::Prediction;
 use caligo_surrogate::local::Local;
 use caligo_surrogate::{Gp, GpError, Hyper, Points, Scaling};
 
+use super::chance::{EXCESS, SEEN, seen, usual};
 use super::data::Samples;
 use crate::campaign::design::Layer;
-use crate::campaign::space::{AXES, Scale, Space, numbers};
+use crate::campaign::space::{Scale, Space, numbers};
 use crate::config::Strategy;
-use crate::config::campaign::Models;
+use crate::config::campaign::{Campaign, Models};
 
 /// A model. One with more samples than are exact has no factor.
 #[derive(Clone, Debug)]
@@ -25,9 +27,9 @@ pub struct Model {
     samples: Samples,
 }
 
-/// Which inputs have a logarithmic scale.
-pub fn logarithmic(space: &Space) -> [bool; AXES] {
-    space.axes.map(|axis| axis.scale == Scale::Log)
+/// Which of the numbers that models see have a logarithmic scale.
+pub fn logarithmic(space: &Space) -> [bool; SEEN] {
+    std::array::from_fn(|k| space.axes.get(k).is_some_and(|axis| axis.scale == Scale::Log))
 }
 
 /// Points of `space`, spread evenly by `seed`.
@@ -130,18 +132,47 @@ impl Model {
         self.exact.as_ref().map(Gp::condition)
     }
 
-    /// The clearance, without noise, at each of `inputs`, eight numbers each.
+    /// The coordinates of `inputs`, eight numbers each and an excess, which is 0 where it is left out.
+    pub fn coordinates(&self, inputs: &Points) -> Points {
+        // Shorter rows are filled with zeros.
+        let mut whole = Points::new(SEEN);
+        inputs.rows().for_each(|row| whole.push(row));
+        self.scaling.all(&whole)
+    }
+
+    /// The clearance, without noise, at each of `inputs`, eight numbers each and an excess, which is 0 where it is left out: the
+    /// median of runs.
     pub fn predict(&self, inputs: &Points) -> Vec<Prediction> {
-        let points = self.scaling.all(inputs);
+        let points = self.coordinates(inputs);
         match &self.exact {
             Some(gp) => gp.predict(&points),
             None => self.local.predict(&points, self.neighbours),
         }
     }
 
-    /// Length scale of each input over its standard deviation in the design; `None` of an input that is held.
-    pub fn lengths(&self) -> [Option<f64>; AXES] {
-        let mut lengths = [None; AXES];
+    /// What one run of `campaign` will show at each of `inputs`, eight numbers each: with the noise, and the excess that is usual
+    /// there.
+    pub fn runs(&self, campaign: &Campaign, inputs: &Points) -> Vec<Prediction> {
+        let mut said = self.predict(inputs);
+        said.iter_mut().for_each(|at| at.variance += self.hyper().noise);
+        if (0..self.scaling.dimension()).all(|k| self.scaling.input_of(k) != Some(EXCESS)) {
+            return said;
+        }
+        let [mut low, mut high] = [(); 2].map(|()| Points::new(SEEN));
+        for row in inputs.rows() {
+            let usual = usual(campaign, row);
+            low.push(&seen(row, usual[0]));
+            high.push(&seen(row, usual[1]));
+        }
+        for ((at, low), high) in said.iter_mut().zip(self.predict(&low)).zip(self.predict(&high)) {
+            at.variance += (0.5 * (high.mean - low.mean)).powi(2);
+        }
+        said
+    }
+
+    /// Length scale of each input, and of the excess, over its standard deviation in the design; `None` of an input that is held.
+    pub fn lengths(&self) -> [Option<f64>; SEEN] {
+        let mut lengths = [None; SEEN];
         for (k, &length) in self.hyper().lengths.iter().enumerate() {
             if let Some(place) = self.scaling.input_of(k).and_then(|input| lengths.get_mut(input)) {
                 *place = Some(length);

@@ -90,7 +90,7 @@ fn snapped(space: &Space, strategy: Strategy, model: &Model, coordinates: &[f64]
 /// Part of the space that a model expects to call wrong.
 pub fn expected_error(campaign: &Campaign, model: &Model) -> f64 {
     let points = spread(&campaign.space, mix(campaign.seed ^ PHASE), PROBES);
-    doubt(&model.local().predict(&model.scaling().all(&points), campaign.models.neighbours as usize))
+    doubt(&model.local().predict(&model.coordinates(&points), campaign.models.neighbours as usize))
 }
 
 /// A batch by the straddle.
@@ -103,11 +103,7 @@ fn straddled(
 ) -> Result<Vec<Choice>, GpError> {
     let space = &campaign.space;
     let ends = |model: &Model| -> Vec<(f64, f64)> {
-        let at = |ends: [f64; AXES]| {
-            let mut coordinates = Vec::new();
-            model.scaling().coordinates(&ends, &mut coordinates);
-            coordinates
-        };
+        let at = |ends: [f64; AXES]| model.coordinates(&Points::of([ends])).row(0).to_vec();
         at(space.axes.map(|axis| axis.low)).into_iter().zip(at(space.axes.map(|axis| axis.high))).collect()
     };
     let bounds: Vec<_> = models.iter().map(|(_, model)| ends(model)).collect();
@@ -126,9 +122,7 @@ fn straddled(
     let snap = |arm: usize, coordinates: &[f64]| {
         let Some((strategy, model)) = models.get(arm) else { return coordinates.to_vec() };
         let inputs = snapped(space, *strategy, model, coordinates);
-        let mut back = Vec::new();
-        model.scaling().coordinates(&numbers(&inputs), &mut back);
-        back
+        model.coordinates(&Points::of([numbers(&inputs)])).row(0).to_vec()
     };
     choose(&mut arms, search, &snap)
 }
@@ -152,7 +146,7 @@ pub fn suggest(
         .filter_map(|&strategy| Some((strategy, trained.model(strategy)?)))
         .collect();
     let points = spread(space, seed, CANDIDATES);
-    let candidates: Vec<_> = models.iter().map(|(_, model)| model.scaling().all(&points)).collect();
+    let candidates: Vec<_> = models.iter().map(|(_, model)| model.coordinates(&points)).collect();
     let chosen = match campaign.active.acquisition {
         Acquisition::UncertaintyReduction => {
             let mut fields = Vec::with_capacity(models.len());

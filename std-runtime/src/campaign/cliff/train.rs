@@ -12,6 +12,7 @@ use caligo_surrogate::scores::{area_under_curve, brier, coverage, negative_log_d
 use caligo_surrogate::{Hyper, Points, Scaling};
 use serde::{Deserialize, Serialize};
 
+use super::chance::{SEEN, seen};
 use super::data::{Data, Ended, Part, STRATEGIES, Samples};
 use super::model::{Model, effort, logarithmic, spread};
 use crate::campaign::space::{AXES, code};
@@ -292,6 +293,8 @@ pub struct Calls {
     pub wrong: f64,
     /// The least that a map can have: chance decides how runs of one point end. 0 if each was run once.
     pub least: f64,
+    /// Part of the runs that end otherwise than a map says that is told the rate that each run's estimate showed.
+    pub told: f64,
 }
 
 /// How the calls of `model`, that of `strategy`, agree with `ended`, where runs of a point follow each other.
@@ -300,10 +303,13 @@ pub fn calls(model: &Model, strategy: Strategy, ended: &Ended) -> Calls {
     // Runs, and successes.
     let mut found: Vec<[u64; 2]> = Vec::new();
     let mut last: &[f64] = &[];
-    for (row, &succeeded) in ended.inputs.rows().zip(&ended.succeeded) {
+    let (mut told, mut ends) = (Points::new(SEEN), Vec::new());
+    for ((row, &excess), &succeeded) in ended.inputs.rows().zip(&ended.excess).zip(&ended.succeeded) {
         if row[AXES] != f64::from(code(strategy)) {
             continue;
         }
+        told.push(&seen(row, excess));
+        ends.push(succeeded);
         if row != last {
             points.push(&row[..AXES]);
             found.push([0; 2]);
@@ -321,8 +327,10 @@ pub fn calls(model: &Model, strategy: Strategy, ended: &Ended) -> Calls {
         calls.wrong += if at.mean > 0.0 { 1.0 - share } else { share };
         calls.least += share.min(1.0 - share);
     }
+    let missed = model.predict(&told).iter().zip(&ends).filter(|(at, end)| (at.mean > 0.0) != **end).count();
     let of = 1.0 / calls.points.max(1) as f64;
-    Calls { wrong: calls.wrong * of, least: calls.least * of, ..calls }
+    let told = missed as f64 / calls.runs.max(1) as f64;
+    Calls { wrong: calls.wrong * of, least: calls.least * of, told, ..calls }
 }
 
 /// How good `forest` is on samples that it has not seen.

@@ -4,6 +4,7 @@ use super::map::{FIDELITY, Line, Map, SECTIONS, half, short};
 use super::page::Page;
 use super::sections::{BLACK, GREY, colour, number};
 use crate::campaign::cliff::ask::{PAIRS, SIDES};
+use crate::campaign::cliff::chance::SEEN;
 use crate::campaign::cliff::data::STRATEGIES;
 use crate::campaign::cliff::model::Model;
 use crate::campaign::cliff::train::LEVELS;
@@ -229,12 +230,13 @@ impl Map {
     fn importance(&self, page: &mut Page) {
         page.heading("What the clearance depends on");
         let [baseline, blind] = STRATEGIES.map(|strategy| self.trained.model(strategy).map(Model::lengths));
-        let inverse = |lengths: &Option<[Option<f64>; 8]>, of: usize| {
+        let inverse = |lengths: &Option<[Option<f64>; SEEN]>, of: usize| {
             number(lengths.as_ref().and_then(|lengths| lengths[of]).map(|length| 1.0 / length), 4)
         };
-        let rows = TABLE.iter().enumerate().map(|(of, dimension)| {
-            vec![dimension.quantity.name().to_owned(), inverse(&baseline, of), inverse(&blind, of)]
-        });
+        let names = TABLE.iter().map(|dimension| dimension.quantity.name()).chain(["excess of the estimate"]);
+        let rows = names
+            .enumerate()
+            .map(|(of, name)| vec![name.to_owned(), inverse(&baseline, of), inverse(&blind, of)]);
         page.table(&["parameter", "1/length scale, baseline", "blind"], rows.collect());
         page.text(
             "Length scales in standard deviations of the design (of logarithms, where the scale is logarithmic): the larger the \
@@ -386,7 +388,7 @@ impl Map {
             let critical = STRATEGIES.map(|strategy| {
                 let model = self.trained.model(strategy)?;
                 let inputs = self.at(strategy, &[(1, rate)]);
-                Some(crate::campaign::cliff::ask::critical(model, &self.campaign.space, &inputs))
+                Some(crate::campaign::cliff::ask::critical(model, &self.campaign, &inputs))
             });
             let fidelity = f64::from(self.reference[FIDELITY]);
             let [_, _, baseline, blind] =

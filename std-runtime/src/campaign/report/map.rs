@@ -12,7 +12,7 @@ use caligo_surrogate::gp::Prediction;
 use caligo_surrogate::{Points, Scaling};
 
 use crate::campaign::cliff::active::{ActiveError, Audit, read_iteration};
-use crate::campaign::cliff::ask::{Critical, PAIRS, SIDES, critical, of_run};
+use crate::campaign::cliff::ask::{Critical, PAIRS, SIDES, critical};
 use crate::campaign::cliff::data::{STRATEGIES, Samples};
 use crate::campaign::cliff::file::{self, MODELS};
 use crate::campaign::cliff::model::{Model, effort, logarithmic};
@@ -130,9 +130,8 @@ impl Map {
             let mut points = Points::new(AXES);
             let of = inputs.iter().filter(|inputs| inputs[AXES] == code(strategy));
             of.for_each(|inputs| points.push(&numbers(inputs)));
-            let said = model.predict(&points);
-            near += said.iter().filter(|at| at.mean.abs() <= 2.0 * of_run(model, **at).deviation()).count()
-                as u64;
+            let runs = model.runs(&self.campaign, &points);
+            near += runs.iter().filter(|at| at.mean.abs() <= 2.0 * at.deviation()).count() as u64;
         }
         near
     }
@@ -170,7 +169,7 @@ impl Map {
         let fidelity = self.fidelity(qber)?;
         let of = |strategy| {
             let model = self.trained.model(strategy)?;
-            Some(critical(model, &self.campaign.space, &self.at(strategy, &[(FIDELITY, fidelity)])))
+            Some(critical(model, &self.campaign, &self.at(strategy, &[(FIDELITY, fidelity)])))
         };
         Some(Line { qber, fidelity, critical: STRATEGIES.map(of) })
     }
@@ -293,8 +292,7 @@ fn yielded(rows: &mut dyn Iterator<Item = &Row>, strategy: Strategy, campaign: &
     /// Hyperparameters are fitted to so many: for a chart.
     const POINTS: u64 = 400;
     let mut samples = Samples::default();
-    rows.filter(|row| row.inputs[AXES] == code(strategy))
-        .for_each(|row| samples.push(&row.inputs, row.margin));
+    rows.filter(|row| row.inputs[AXES] == code(strategy)).for_each(|row| samples.push(row, row.margin));
     if samples.len() < LEAST {
         return None;
     }

@@ -172,11 +172,13 @@ fn describe(
         if let Some((_, c)) = against[of] {
             writeln!(
                 text,
-                "    calls         {} points, {} runs: {:.2} % end otherwise than called, at least {:.2} % of any map",
+                "    calls         {} points, {} runs: {:.2} % end otherwise than called, at least {:.2} % of any map; {:.2} % \
+                 where the estimate is told",
                 c.points,
                 c.runs,
                 100.0 * c.wrong,
-                100.0 * c.least
+                100.0 * c.least,
+                100.0 * c.told
             )?;
         }
     }
@@ -276,7 +278,7 @@ pub(super) fn ask_campaign(args: &AskArgs) -> anyhow::Result<Ending> {
         anyhow::bail!("nsm.strategy: expected one that the campaign has a model of, found {strategy}");
     };
     let inputs = inputs_of(&parameters, strategy);
-    let answer = ask(model, &campaign.space, &inputs);
+    let answer = ask(model, &campaign, &inputs);
     let guardrail = trained.guardrail.as_ref().map(|forest| forest.probability(&inputs.map(f64::from)));
     let verified = (args.verify > 0).then(|| verify(&campaign, &inputs, args.verify)).transpose()?;
     if parameters.targets != *campaign.targets() {
