@@ -98,7 +98,7 @@ fn the_level_set_is_found_with_fewer_points() {
         let mut arms = [Arm { local: active.clone(), bounds: &BOUNDS, candidates: &candidates }];
         let found = choose(&mut arms, Search { batch: 6, seed: round, ..Search::default() }, &stay).unwrap();
         found.iter().for_each(|c| active.push(&c.point, circle(&c.point)));
-        let field = Field { exact: None, local: &reduced, points: &candidates };
+        let field = Field { exact: None, local: &reduced, points: &candidates, drawn: candidates.len() };
         let found = reduce::choose(&[field], Reduction { batch: 6, ..Reduction::default() }).unwrap();
         found.iter().for_each(|c| reduced.push(&c.point, circle(&c.point)));
         square(6, 100 + round).rows().for_each(|x| chance.push(x, circle(x)));
@@ -145,7 +145,7 @@ fn expected_reductions_are_means_over_what_may_be_seen() {
     let most = gains.iter().copied().fold(0.0, f64::max);
     // The whole, and its neighbours when these are all.
     for exact in [Some(&gp), None] {
-        let field = Field { exact, local: &known, points: &probes };
+        let field = Field { exact, local: &known, points: &probes, drawn: probes.len() };
         let with = Reduction { batch: 3, candidates: 40, neighbours: 12 };
         let found = reduce::choose(&[field], with).unwrap();
         assert!((found[0].value - most).abs() < 1e-3 * most, "{} against {most}", found[0].value);
@@ -157,7 +157,7 @@ fn expected_reductions_are_means_over_what_may_be_seen() {
         both.push(found[0].at.mean);
         let seen = Gp::new(&more, &both, hyper.clone(), Some(gp.mean())).unwrap();
         let next = Local::new(more, both, hyper.clone(), gp.mean()).unwrap();
-        let field = Field { exact: Some(&seen), local: &next, points: &probes };
+        let field = Field { exact: Some(&seen), local: &next, points: &probes, drawn: probes.len() };
         let again = reduce::choose(&[field], Reduction { batch: 1, ..with }).unwrap();
         assert_eq!(found[1].point, again[0].point);
         assert!((found[1].value - again[0].value).abs() < 1e-3 * again[0].value);
@@ -168,7 +168,7 @@ fn expected_reductions_are_means_over_what_may_be_seen() {
 #[test]
 fn reducing_batches_spread_and_do_not_depend_on_threads() {
     let (known, points) = (local(12), square(500, 9));
-    let field = || Field { exact: None, local: &known, points: &points };
+    let field = || Field { exact: None, local: &known, points: &points, drawn: points.len() };
     for arms in [1, 2] {
         let fields: Vec<Field<'_>> = (0..arms).map(|_| field()).collect();
         let find = || reduce::choose(&fields, Reduction::default()).unwrap();
@@ -182,7 +182,7 @@ fn reducing_batches_spread_and_do_not_depend_on_threads() {
     }
     // No more than there are.
     let few = square(5, 9);
-    let field = Field { exact: None, local: &known, points: &few };
+    let field = Field { exact: None, local: &known, points: &few, drawn: few.len() };
     assert_eq!(reduce::choose(&[field], Reduction::default()).unwrap().len(), 5);
 }
 

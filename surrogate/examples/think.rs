@@ -26,7 +26,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let bounds = [(-1.7, 1.7); DIMENSIONS];
     let local = Local::new(points, values, hyper, 0.0)?;
     let began = Instant::now();
-    let fields = [(); 2].map(|()| Field { exact: None, local: &local, points: &candidates });
+    let fields =
+        [(); 2].map(|()| Field { exact: None, local: &local, points: &candidates, drawn: candidates.len() });
     let reducing = reduce::choose(&fields, Reduction::default())?;
     let reduced = began.elapsed().as_secs_f64();
     let began = Instant::now();

@@ -34,7 +34,10 @@ pub enum GpError {
         values: usize,
     },
     /// The hyperparameters are no positive numbers, or of another dimension.
-    #[error("expected {expected} length scales and two variances, all positive, found {found:?}")]
+    #[error(
+        "expected {expected} length scales and two variances, all positive, found lengths {:?}, signal {}, noise {}",
+        found.lengths, found.signal, found.noise
+    )]
     Hyper {
         /// Dimension of the points.
         expected: usize,
@@ -160,6 +163,20 @@ impl Gp {
     pub fn predict(&self, points: &Points) -> Vec<Prediction> {
         let (others, starts) = self.blocks(points);
         let block = |&start: &usize| self.block(&others, start).0;
+        starts.par_iter().flat_map_iter(block).collect()
+    }
+
+    /// The mean of the function at each of `points`: time grows with the number of points seen, not with its square.
+    pub fn means(&self, points: &Points) -> Vec<f64> {
+        let (others, starts) = self.blocks(points);
+        let block = |&start: &usize| {
+            let mut column = vec![0.0; self.len()];
+            let of = |j| {
+                self.covariances_with(&others, j, &mut column);
+                self.mean + dot(&column, &self.weights)
+            };
+            (start..others.len().min(start + TOGETHER)).map(of).collect::<Vec<f64>>()
+        };
         starts.par_iter().flat_map_iter(block).collect()
     }
 

@@ -26,6 +26,8 @@ pub struct Field<'a> {
     pub local: &'a Local,
     /// Points that doubt is summed over, of which the batch is chosen.
     pub points: &'a Points,
+    /// Out of how many: those that were left out are beyond doubt.
+    pub drawn: usize,
 }
 
 /// How to choose.
@@ -58,6 +60,7 @@ struct Candidate {
 /// What is known of a function at its points.
 struct Known {
     at: Vec<Prediction>,
+    drawn: usize,
     noise: f64,
     candidates: Vec<Candidate>,
     chosen: usize,
@@ -79,7 +82,8 @@ impl Known {
         let candidate =
             |(place, covariances)| Candidate { place, covariances, gain: f64::INFINITY, chosen: 0 };
         let candidates = of.places.into_iter().zip(of.between).map(candidate).collect();
-        let mut known = Self { at: of.at, noise: field.local.hyper().noise, candidates, chosen: 0 };
+        let drawn = field.drawn.max(field.points.len());
+        let mut known = Self { at: of.at, drawn, noise: field.local.hyper().noise, candidates, chosen: 0 };
         known.weigh(with.candidates);
         Ok(known)
     }
@@ -94,7 +98,7 @@ impl Known {
                 less(*t, (covariance * covariance / (at.variance * seen)).min(1.0))
             };
             let sum: f64 = self.at.iter().zip(&ts).zip(&candidate.covariances).map(of).sum();
-            (candidate.gain, candidate.chosen) = (sum / ts.len() as f64, self.chosen);
+            (candidate.gain, candidate.chosen) = (sum / self.drawn as f64, self.chosen);
         });
         self.candidates.sort_by(|a, b| b.gain.total_cmp(&a.gain).then(a.place.cmp(&b.place)));
     }

@@ -4,10 +4,13 @@
 //! number of samples the process is exact; one of more is made of the nearest samples of where one looks. GPUs would take the
 //! place of [`Gp`] here.
 
+use std::ops::Range;
+
 use caligo_surrogate::fit::Effort;
 use caligo_surrogate::gp::Prediction;
 use caligo_surrogate::local::Local;
 use caligo_surrogate::{Gp, GpError, Hyper, Points, Scaling};
+use rayon::prelude::*;
 
 use super::chance::{EXCESS, SEEN, seen, usual};
 use super::data::Samples;
@@ -32,11 +35,11 @@ pub fn logarithmic(space: &Space) -> [bool; SEEN] {
     std::array::from_fn(|k| space.axes.get(k).is_some_and(|axis| axis.scale == Scale::Log))
 }
 
-/// Points of `space`, spread evenly by `seed`.
-pub fn spread(space: &Space, seed: u64, count: u64) -> Points {
+/// Points of `space`, spread evenly by `seed`: those of so many that have the numbers `which`.
+pub fn spread(space: &Space, seed: u64, which: Range<u64>) -> Points {
     let layer = Layer::Sobol { first: 0, seed };
     let point = |index| numbers(&space.inputs(&layer.unit(index), Strategy::Baseline));
-    Points::of((0..count).map(point))
+    Points::of(which.into_par_iter().map(point).collect::<Vec<_>>())
 }
 
 /// How hyperparameters are searched for.

@@ -69,11 +69,14 @@ pub struct Iteration {
 /// Keeps what is drawn here apart from whatever else is drawn from the same seed.
 const PHASE: u64 = u64::from_be_bytes(*b"suggest ");
 
-/// Candidates of a strategy.
+/// Candidates of a strategy; points by which [`Iteration::doubt`] is judged.
 const CANDIDATES: u64 = 2048;
 
-/// Points by which [`Iteration::doubt`] is judged.
-const PROBES: u64 = 2048;
+/// Most points that are drawn for a strategy to find so many where it is open how runs end.
+const DRAWN: u64 = 1 << 18;
+
+/// Most covariances that are reckoned for it.
+const WORK: u64 = 200_000_000;
 
 /// Inputs at `coordinates` that a sample can have.
 fn snapped(space: &Space, strategy: Strategy, model: &Model, coordinates: &[f64]) -> Inputs {
@@ -87,10 +90,43 @@ fn snapped(space: &Space, strategy: Strategy, model: &Model, coordinates: &[f64]
     inputs
 }
 
-/// Part of the space that a model expects to call wrong.
-pub fn expected_error(campaign: &Campaign, model: &Model) -> f64 {
-    let points = spread(&campaign.space, mix(campaign.seed ^ PHASE), PROBES);
-    doubt(&model.local().predict(&model.coordinates(&points), campaign.models.neighbours as usize))
+/// Points of `campaign`'s space, spread evenly by `seed`, at which the sign of `model` is open, and out of how many drawn: where
+/// few are, more are drawn. A model without a whole tells of too few points a second to leave any out.
+fn open(campaign: &Campaign, model: &Model, seed: u64) -> (Points, u64) {
+    /// Beyond so many deviations nothing is open.
+    const REACH: f64 = 4.0;
+    /// Points by which the largest deviation is judged.
+    const FEW: usize = 256;
+    let first = model.coordinates(&spread(&campaign.space, seed, 0..CANDIDATES));
+    let Some(gp) = model.exact() else { return (first, CANDIDATES) };
+    let few: Vec<usize> = (0..first.len().min(FEW)).collect();
+    let largest = gp.predict(&first.select(&few)).iter().map(|at| at.deviation()).fold(0.0, f64::max);
+    let most = (WORK / gp.len() as u64).clamp(CANDIDATES, DRAWN);
+    let (mut points, mut drawn) = (first.clone(), 0);
+    let mut found = Points::new(model.scaling().dimension());
+    loop {
+        for (point, mean) in points.rows().zip(gp.means(&points)) {
+            drawn += 1;
+            if mean.abs() < REACH * largest {
+                found.push(point);
+            }
+            if found.len() as u64 == CANDIDATES {
+                return (found, drawn);
+            }
+        }
+        if drawn + CANDIDATES > most {
+            // Where nothing is open any longer, one looks all over.
+            let too_few = (found.len() as u64) < campaign.active.batch;
+            return if too_few { (first, CANDIDATES) } else { (found, drawn) };
+        }
+        points = model.coordinates(&spread(&campaign.space, seed, drawn..drawn + CANDIDATES));
+    }
+}
+
+/// Part of the space that `model` expects to call wrong, by its points that are [`open`].
+fn expected_error(campaign: &Campaign, model: &Model, (points, drawn): &(Points, u64)) -> f64 {
+    let said = model.local().predict(points, campaign.models.neighbours as usize);
+    doubt(&said) * points.len() as f64 / *drawn as f64
 }
 
 /// A batch by the straddle.
@@ -145,13 +181,18 @@ pub fn suggest(
         .filter(|strategy| space.strategies.contains(strategy))
         .filter_map(|&strategy| Some((strategy, trained.model(strategy)?)))
         .collect();
-    let points = spread(space, seed, CANDIDATES);
-    let candidates: Vec<_> = models.iter().map(|(_, model)| model.coordinates(&points)).collect();
+    let open: Vec<_> = models.iter().map(|(_, model)| open(campaign, model, seed)).collect();
+    let straddled = |straddle: Straddle| {
+        let points = spread(space, seed, 0..CANDIDATES);
+        let candidates: Vec<_> = models.iter().map(|(_, model)| model.coordinates(&points)).collect();
+        straddled(campaign, &models, &candidates, straddle, seed)
+    };
     let chosen = match campaign.active.acquisition {
         Acquisition::UncertaintyReduction => {
             let mut fields = Vec::with_capacity(models.len());
-            for ((_, model), points) in models.iter().zip(&candidates) {
-                fields.push(Field { exact: model.exact(), local: model.local(), points });
+            for ((_, model), (points, drawn)) in models.iter().zip(&open) {
+                let drawn = *drawn as usize;
+                fields.push(Field { exact: model.exact(), local: model.local(), points, drawn });
             }
             let with = Reduction {
                 batch: campaign.active.batch as usize,
@@ -160,10 +201,8 @@ pub fn suggest(
             };
             reduce::choose(&fields, with)?
         }
-        Acquisition::Straddle => straddled(campaign, &models, &candidates, Straddle::Fixed(1.96), seed)?,
-        Acquisition::RandomisedStraddle => {
-            straddled(campaign, &models, &candidates, Straddle::Randomised, seed)?
-        }
+        Acquisition::Straddle => straddled(Straddle::Fixed(1.96))?,
+        Acquisition::RandomisedStraddle => straddled(Straddle::Randomised)?,
     };
     let first = number * campaign.active.batch;
     let suggestion = |(place, choice): (usize, Choice)| {
@@ -189,8 +228,8 @@ pub fn suggest(
     };
     let suggestions = chosen.into_iter().enumerate().filter_map(suggestion).collect();
     let doubt = STRATEGIES.map(|strategy| {
-        let model = trained.model(strategy).filter(|_| space.strategies.contains(&strategy))?;
-        Some(expected_error(campaign, model))
+        let place = models.iter().position(|(of, _)| *of == strategy)?;
+        Some(expected_error(campaign, models.get(place)?.1, open.get(place)?))
     });
     let seen = trained.models.iter().flatten().map(|model| model.samples().len() as u64).sum();
     Ok(Iteration { number, seen, doubt, guarded, suggestions, seconds: began.elapsed().as_secs_f64() })

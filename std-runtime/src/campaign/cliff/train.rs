@@ -177,7 +177,7 @@ fn recover(
 ) -> Option<(Model, Validation)> {
     let scaling = Scaling::of(&training.inputs, &logarithmic(&campaign.space));
     let points = scaling.all(&training.inputs);
-    let probes = spread(&campaign.space, campaign.seed ^ PHASE, PROBES);
+    let probes = spread(&campaign.space, campaign.seed ^ PHASE, 0..PROBES);
     let attempt = |samples: &Samples, hyper: Hyper| -> Result<(Model, Validation), String> {
         let model = Model::new(samples.clone(), scaling.clone(), hyper, &campaign.models)
             .map_err(|error| error.to_string())?;
