@@ -232,6 +232,57 @@ fn commands_print_what_is_recorded() {
     agree(&bench.rows("out"), &bench.rows("both"));
 }
 
+/// Models from the command line: what they chose is counted, they are judged by other samples than their own, and what lies
+/// beyond all samples is never called safe.
+#[test]
+fn models_learn_and_answer() {
+    let bench = Bench::new(80, 20);
+    let output = bench.run("out");
+    assert!(output.status.success(), "{output:?}");
+    let folder = bench.path("out");
+    let status =
+        || -> Value { serde_json::from_slice(&caligo(&["status", text(&folder), "--json"]).stdout).unwrap() };
+    assert_eq!((&status()["iterations"], &status()["chosen"]), (&Value::from(0), &Value::from(0)));
+    let learnt = caligo(&["learn", text(&folder), "--iterations", "2"]);
+    assert!(learnt.status.success(), "{learnt:?}");
+    assert_eq!((&status()["iterations"], &status()["chosen"]), (&Value::from(2), &Value::from(32)));
+    let told = caligo(&["status", text(&folder)]);
+    assert!(
+        String::from_utf8(told.stdout).unwrap().contains("chosen            2 iterations\n  32 recorded")
+    );
+
+    let own = caligo(&["train", text(&folder), "--against", text(&bench.path("out/."))]);
+    assert_eq!(own.status.code(), Some(2));
+    assert!(line(&own).contains("expected another campaign"), "{own:?}");
+    bench.write(60, 20, 43);
+    assert!(bench.run("other").status.success());
+    let trained = caligo(&["train", text(&folder), "--against", text(&bench.path("other")), "--json"]);
+    let trained: Value = serde_json::from_slice(&trained.stdout).unwrap();
+    for strategy in ["baseline", "blind"] {
+        let calls = &trained[strategy]["calls"];
+        let [wrong, told] = ["wrong", "told"].map(|name| calls[name].as_f64().unwrap());
+        assert_eq!((calls["points"].as_u64(), calls["runs"].as_u64()), (Some(30), Some(30)));
+        assert!(wrong < 0.5 && told < 0.5, "{calls}");
+    }
+
+    // Four times the pairs that were sampled at most, of a source that is hard to beat.
+    let device = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/config/nsm.yaml");
+    let answer = caligo(&["ask", text(&folder), "--params", device, "--json"]);
+    let answer: Value = serde_json::from_slice(&answer.stdout).unwrap();
+    let outside = answer["answer"]["outside"].as_array().unwrap();
+    assert!(outside.iter().any(|text| text.as_str().unwrap().contains("num_pairs")), "{answer}");
+    assert_ne!(answer["answer"]["verdict"], "safe", "{answer}");
+    // A file that is damaged says what can be done about it.
+    let suggestions = bench.path("out/suggestions/000001.json");
+    fs::write(&suggestions, "{").unwrap();
+    let refused = caligo(&["learn", text(&folder), "--iterations", "2"]);
+    assert_eq!(refused.status.code(), Some(1));
+    let why = String::from_utf8(refused.stderr).unwrap();
+    assert!(why.contains("000001.json") && why.contains("without the file they are chosen again"), "{why}");
+    fs::remove_file(&suggestions).unwrap();
+    assert!(caligo(&["learn", text(&folder), "--iterations", "2"]).status.success());
+}
+
 #[test]
 fn what_is_wrong_is_said_in_one_line() {
     let bench = Bench::new(40, 7);

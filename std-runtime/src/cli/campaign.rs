@@ -12,13 +12,15 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::{Ending, print, progress_bar, usage};
+use crate::campaign::cliff::active::suggestions_of;
 use crate::campaign::merge::{merge, recorded};
 use crate::campaign::pipeline::Conduct;
 use crate::campaign::report;
 use crate::campaign::rows::Counts;
 use crate::campaign::run::{self, Options, Part, Progress};
 use crate::campaign::sample::{Runner, libraries};
-use crate::campaign::state::{Begin, DATA, is_in_use};
+use crate::campaign::state::{Begin, DATA, Phase, is_in_use, shards_of};
+use crate::campaign::store::Store;
 use crate::campaign::store::csv;
 use crate::config::campaign::{Campaign, schema};
 use crate::keyfile::{self, Access};
@@ -284,6 +286,11 @@ fn status(args: &StatusArgs) -> anyhow::Result<Ending> {
     let dir = args.folder.path();
     let (state, store) = recorded(dir)?;
     let (counts, running) = (store.counts(), is_in_use(dir)?);
+    let chosen = Store::look_whole(&shards_of(dir, Phase::Active), &state.config_hash)?.counts();
+    let mut iterations = 0;
+    while suggestions_of(dir, iterations).exists() {
+        iterations += 1;
+    }
     let text = if args.json {
         let value = json!({
             "phase": state.phase,
@@ -295,14 +302,21 @@ fn status(args: &StatusArgs) -> anyhow::Result<Ending> {
             "infrastructure_failures": counts.infrastructure_failures,
             "rate_per_s": state.rate_per_s,
             "cursor": store.cursor(),
+            "iterations": iterations,
+            "chosen": chosen.recorded,
             "running": running,
             "name": state.name,
             "config_hash": state.config_hash,
         });
         serde_json::to_string_pretty(&value)? + "\n"
     } else {
+        let learnt = if iterations == 0 {
+            String::new()
+        } else {
+            format!("chosen            {iterations} iterations\n  {}\n", describe(&chosen))
+        };
         format!(
-            "campaign          {}\n  {}, {} of {} samples, {:.1} a second in the last run\n  {}\n",
+            "campaign          {}\n  {}, {} of {} samples, {:.1} a second in the last run\n  {}\n{learnt}",
             if state.name.is_empty() { "without a name" } else { &state.name },
             if running { "running" } else { "not running" },
             counts.recorded,

@@ -166,7 +166,10 @@ pub fn suggestions_of(dir: &Path, number: u64) -> PathBuf {
 /// # Errors
 /// [`ModelError`].
 pub fn read_iteration(dir: &Path, number: u64) -> Result<Option<Iteration>, ModelError> {
-    read_json(&suggestions_of(dir, number), "an iteration's suggestions")
+    read_json(
+        &suggestions_of(dir, number),
+        "an iteration's suggestions (without the file they are chosen again)",
+    )
 }
 
 /// The design's samples, if all are recorded and there are enough.

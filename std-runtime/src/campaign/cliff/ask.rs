@@ -21,11 +21,11 @@ pub const SIDES: f64 = 1.96;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// The whole 95 % interval is above 0.
+    /// The whole 95 % interval is above 0, and the place was sampled.
     Safe,
     /// The whole 95 % interval is below 0.
     Unsafe,
-    /// It holds 0: more samples would tell.
+    /// It holds 0, or lies outside of what was sampled: more samples would tell.
     Unclear,
 }
 
@@ -96,14 +96,20 @@ pub fn ask(model: &Model, campaign: &Campaign, inputs: &Inputs) -> Answer {
             (!inside).then(|| format!("{name} is {input}, sampled were {} to {}", axis.low, axis.high))
         });
     let interval = |at: Prediction| (at.mean - SIDES * at.deviation(), at.mean + SIDES * at.deviation());
+    let outside: Vec<String> = outside.collect();
+    let verdict = match Verdict::of(run) {
+        // Nothing that was seen vouches for it.
+        Verdict::Safe if !outside.is_empty() => Verdict::Unclear,
+        verdict => verdict,
+    };
     Answer {
-        verdict: Verdict::of(run),
+        verdict,
         clearance: at.mean,
         interval: interval(at),
         run: interval(run),
         probability: above_zero(run),
         critical: critical(model, campaign, inputs),
-        outside: outside.collect(),
+        outside,
     }
 }
 

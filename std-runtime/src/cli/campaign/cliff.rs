@@ -9,7 +9,7 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Ending, FolderArgs, print, stop_on_signals, workers};
+use super::{Ending, FolderArgs, print, stop_on_signals, usage, workers};
 use crate::campaign::batch::Chosen;
 use crate::campaign::cliff::active::{self, Progress};
 use crate::campaign::cliff::ask::{Answer, Critical, PAIRS, ask, verification};
@@ -94,6 +94,13 @@ pub(super) fn train(args: &TrainArgs) -> anyhow::Result<Ending> {
     let runner = Runner::new(&campaign, &libraries)?;
     let mut other = Part::default();
     if let Some(dir) = &args.against {
+        let same = |path: &Path| path.canonicalize().ok();
+        if same(dir).is_some_and(|other| Some(other) == same(args.folder.path())) {
+            let dir = dir.display();
+            return Err(usage(format!(
+                "--against {dir}: expected another campaign than the one that models learn from"
+            )));
+        }
         for row in recorded(dir)?.1.rows() {
             other.push(&row?);
         }
@@ -220,7 +227,7 @@ pub(super) fn learn(args: &LearnArgs) -> anyhow::Result<Ending> {
     let mut tell = |progress: &Progress| {
         let doubt = progress.doubt.iter().flatten().fold(0.0_f64, |most, &doubt| most.max(doubt));
         eprintln!(
-            "caligo-run: iteration {}/{}, chosen in {:.2} s, {:.2} % of the space expected to be called wrong",
+            "caligo-run: iteration {}/{}, chosen in {:.2} s, {:.3} % of the space expected to be called wrong",
             progress.iterations,
             progress.target,
             progress.seconds,
