@@ -86,6 +86,25 @@ fn cliffs_that_are_known_are_found() {
     }
 }
 
+/// Where three samples of a thousand succeed, hardly one of the design does: the chosen ones are at the cliff all the same.
+#[test]
+fn cliffs_that_are_far_away_are_found() {
+    let rare = |inputs: &Inputs| curved(inputs) - 0.1;
+    let known = Known(rare, LITTLE);
+    let campaign = campaign(100, "max_iterations: 8");
+    let dir = designed(&campaign, &known);
+    learn_by(dir.path(), &campaign, &known, 2).unwrap();
+    let succeeded = |rows: &[Row]| rows.iter().filter(|row| row.outcome == Outcome::Succeeded).count();
+    let design: Vec<Row> = recorded(dir.path()).unwrap().1.rows().map(Result::unwrap).collect();
+    let rows = chosen(dir.path());
+    assert!(succeeded(&design) < 3 && succeeded(&rows) > 15, "{}, {}", succeeded(&design), succeeded(&rows));
+    let near = rows.iter().filter(|row| rare(&row.inputs).abs() < 0.01).count();
+    assert!(2 * near > rows.len(), "{near} of {}", rows.len());
+    // To call all of them failures would be as wrong as often as they succeed.
+    let wrong = wrong(dir.path(), &campaign, rare);
+    assert!(wrong < 0.001, "{wrong}");
+}
+
 /// Ends a run after so many samples, as a kill would: what was begun is lost.
 struct Breaks<'a> {
     known: &'a Known,

@@ -124,6 +124,10 @@ fn slopes_are_finite_differences_and_joint_predictions_agree() {
             );
         }
     }
+    let many = lattice(502, 150);
+    for (mean, at) in gp.means(&many).iter().zip(gp.predict(&many)) {
+        assert!((mean - at.mean).abs() < 1e-12);
+    }
     let queries = lattice(601, 5);
     let (means, covariance) = gp.joint(&queries);
     for (i, at) in gp.predict(&queries).iter().enumerate() {

@@ -149,6 +149,13 @@ fn expected_reductions_are_means_over_what_may_be_seen() {
         let with = Reduction { batch: 3, candidates: 40, neighbours: 12 };
         let found = reduce::choose(&[field], with).unwrap();
         assert!((found[0].value - most).abs() < 1e-3 * most, "{} against {most}", found[0].value);
+        // Where other points have been left out it is less of them all.
+        let drawn = 4 * probes.len();
+        let of_more =
+            reduce::choose(&[Field { exact, local: &known, points: &probes, drawn }], with).unwrap();
+        for (of_more, found) in of_more.iter().zip(&found) {
+            assert!(of_more.point == found.point && (4.0 * of_more.value / found.value - 1.0).abs() < 1e-12);
+        }
         let place = probes.rows().position(|row| row == found[0].point).unwrap();
         assert!((gains[place] - most).abs() < 1e-3 * most);
         // The second as if the first had been seen where its mean is.
