@@ -402,6 +402,12 @@ fn chance_of_the_estimate_is_told_apart_from_the_device() {
         assert!((part - answer.probability).abs() < 0.06, "{pairs}: {part}, {answer:?}");
         assert!(answer.run.0 < answer.interval.0 && answer.interval.1 < answer.run.1, "{answer:?}");
     }
+    let critical = ask(model, &campaign, &inputs).critical;
+    for (pairs, chance) in [(critical.pairs, 0.5), (critical.run, 0.975)] {
+        inputs[7] = pairs.unwrap().round() as f32;
+        let answer = ask(model, &campaign, &inputs);
+        assert!((answer.probability - chance).abs() < 0.01, "{pairs:?}: {answer:?}");
+    }
     // Told what the estimates showed, a map is hardly ever wrong about runs.
     let mut part = Learned::default();
     rows.iter().for_each(|row| part.push(row));

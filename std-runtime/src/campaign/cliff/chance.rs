@@ -8,7 +8,7 @@ use caligo_core::limits::entropy;
 use caligo_core::security::Forecast;
 
 use crate::campaign::rows::Row;
-use crate::campaign::space::{AXES, DIMENSIONS, Inputs, code};
+use crate::campaign::space::{AXES, DIMENSIONS, Inputs, TABLE, code};
 use crate::config::Strategy;
 use crate::config::campaign::Campaign;
 
@@ -38,11 +38,14 @@ pub fn excess(row: &Row) -> f64 {
 }
 
 /// The excess of runs of `inputs`, eight numbers, whose estimate is one standard deviation low and high. Both 0 where nothing is
-/// tested.
+/// tested; a bit either way, so that nothing is sure, of what no device has.
 pub fn usual(campaign: &Campaign, inputs: &[f64]) -> [f64; 2] {
     let mut of: Inputs = [code(Strategy::Baseline); DIMENSIONS];
-    of.iter_mut().zip(inputs.iter().take(AXES)).for_each(|(to, from)| *to = *from as f32);
-    let Ok(parameters) = campaign.space.parameters(&of) else { return [0.0; 2] };
+    for ((to, from), dimension) in of.iter_mut().zip(inputs).zip(&TABLE) {
+        // Curves are drawn between numbers of pairs too.
+        *to = if dimension.quantity.range().whole { from.round() as f32 } else { *from as f32 };
+    }
+    let Ok(parameters) = campaign.space.parameters(&of) else { return [-1.0, 1.0] };
     let forecast = Forecast::of(&parameters, campaign.targets());
     let (rate, tested) = (forecast.coincidences.qber, forecast.test_bits);
     if tested < 1.0 {
@@ -79,9 +82,13 @@ mod tests {
         // Q = .0759 by the model of source and detectors, 1250 tested: .0075 either way, of a slope of 3.6 bits.
         assert!(low < 0.0 && high > 0.0 && (-low - high).abs() < 0.1 * high, "{low} {high}");
         assert!((0.02..0.035).contains(&high), "{high}");
+        (inputs[2], inputs[7]) = (1e7 + 0.3, 1e5 + 0.4);
+        assert_eq!(usual(&campaign, &inputs), [low, high]);
         inputs[7] = 1.6e6;
         let [_, less] = usual(&campaign, &inputs);
         assert!((high / less / 4.0 - 1.0).abs() < 0.05, "{high} {less}");
+        let nonsense = [0.5, 1e-2, 1e7, 2.0, 0.5, 0.01, 1e-6, 1e5];
+        assert_eq!(usual(&campaign, &nonsense), [-1.0, 1.0]);
         // Nobody is tested where nothing is detected.
         (inputs[4], inputs[7]) = (1e-4, 1e4);
         assert_eq!(usual(&campaign, &inputs), [0.0; 2]);
