@@ -9,7 +9,7 @@ run=target/release/caligo-run
 cargo build --release --locked -p caligo-runtime -p caligo-surrogate --bins --examples
 mkdir -p "$work"
 
-# Around the cliff; and the default ranges, where one transfer of 1300 succeeds: all of it, or what a formula calls feasible.
+# Around the cliff; and the default ranges, where one transfer of 1100 succeeds: all of it, or what a formula calls feasible.
 narrow=docs/config/demo.yaml
 for infeasible in run replace; do
     printf 'campaign:\n  name: wide\nphase1:\n  target_samples: 2000\n  sampler:\n    infeasible: %s\n' $infeasible >"$work/$infeasible.yaml"
