@@ -402,6 +402,8 @@ fn chance_of_the_estimate_is_told_apart_from_the_device() {
         assert!((part - answer.probability).abs() < 0.06, "{pairs}: {part}, {answer:?}");
         assert!(answer.run.0 < answer.interval.0 && answer.interval.1 < answer.run.1, "{answer:?}");
     }
+    // Enough is detected for some number of pairs to be sure.
+    inputs[4] = 0.9;
     let critical = ask(model, &campaign, &inputs).critical;
     for (pairs, chance) in [(critical.pairs, 0.5), (critical.run, 0.975)] {
         inputs[7] = pairs.unwrap().round() as f32;
