@@ -240,7 +240,8 @@ impl Map {
         page.table(&["parameter", "1/length scale, baseline", "blind"], rows.collect());
         page.text(
             "Length scales in standard deviations of the design (of logarithms, where the scale is logarithmic): the larger the \
-             inverse, the faster the clearance changes. Near 0: it makes no difference.",
+             inverse, the faster the clearance changes. Near 0: it makes no difference. The excess of the estimate, h(q) - h(Q) in \
+             bits a bit, is chance: q is what a run's sample showed, Q the device's rate. All curves are drawn where it is 0.",
         );
     }
 
